@@ -1,0 +1,1 @@
+"""Grace: verified remediation for AWS. Nothing is called a success that was not measured."""

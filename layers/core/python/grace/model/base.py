@@ -1,0 +1,74 @@
+"""What every document of the house has in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+"""Version written as `v` into every stored item and every ticket; a door reads this one and the one before."""
+
+
+class Model(BaseModel):
+    """A frozen document; an unknown field is an error, so a typing mistake in data never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Item(Model):
+    """A document the store keeps. `version` counts its changes: 0 before the first write, then 1, 2, ..."""
+
+    v: int = Field(default=SCHEMA_VERSION, ge=SCHEMA_VERSION - 1, le=SCHEMA_VERSION)
+    version: int = Field(default=0, ge=0)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The identifiers that, with the class, say which item this is; `stores/keys.py` turns them into keys."""
+        raise NotImplementedError
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("needs a time zone, for example 2026-01-31T12:00:00Z")
+    return value
+
+
+Instant = Annotated[datetime, AfterValidator(_aware)]
+"""A point in time with its zone; naive times are refused at the edge."""
+
+Json = Any
+"""A JSON value that came from or goes to a place we do not type (an event's payload, a resource's own field)."""
+
+
+def canonical(value: Json) -> bytes:
+    """Return the canonical JSON bytes of `value`: UTF-8, sorted keys, no white space.
+
+    Raises:
+        ValueError: for NaN and infinities, which JSON has no words for.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 lower-case hex characters."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Head(Item):
+    """A versioned state item with a stream of log entries: each entry written for it raises `version` by one.
+
+    `log` holds the positions of its entries in their lane, so its whole story is one read of the head and one
+    read of the entries. `corr` is the correlation id of the alert that began it.
+    """
+
+    corr: str
+    log: tuple[int, ...] = ()
+
+    @property
+    def stream(self) -> str:
+        """The name of its stream in the log."""
+        raise NotImplementedError

@@ -1,0 +1,40 @@
+"""What a deployment knows: playbooks, rules, people and modes, linted and bundled at synth as one data file."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from grace.model.approval import Directory
+from grace.model.base import Model
+from grace.model.contract import Mode
+from grace.model.diagnosis import Rule
+from grace.model.playbook import PlaybookSpec
+
+
+class CataloguedPlaybook(Model):
+    """A playbook with the SHA-256 of its canonical form, which every contract drafted from it pins."""
+
+    spec: PlaybookSpec
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Catalogue(Model):
+    """The data of one deployment. A playbook without a line in `modes` is in `shadow`.
+
+    `approvers` is the group asked at tier 2 and 3; `http_hosts` are the only hosts an `http` expectation may name;
+    `group_window` and `global_in_flight` are seconds and contracts.
+    """
+
+    playbooks: tuple[CataloguedPlaybook, ...]
+    rules: tuple[Rule, ...]
+    directory: Directory = Directory()
+    modes: dict[str, Mode] = Field(default_factory=dict)
+    approvers: str = "approvers"
+    http_hosts: tuple[str, ...] = ()
+    group_window: int = Field(default=300, ge=10, le=3600)
+    global_in_flight: int = Field(default=10, ge=1, le=100)
+    approval_seconds: dict[int, int] = Field(default_factory=lambda: {2: 1800, 3: 3600})
+
+    def mode(self, playbook: str) -> Mode:
+        """Return the playbook's mode; what nobody configured is in shadow."""
+        return self.modes.get(playbook, Mode.SHADOW)

@@ -1,0 +1,84 @@
+"""One line of the audit log, and the one way to write anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import Field
+
+from grace.model.base import Head, Item, Json, Model
+
+T = TypeVar("T", bound=Item)
+
+
+class EntryDraft(Model):
+    """What happened, before it has its place in the log. `body` holds strings, integers, booleans: no floats."""
+
+    type: str = Field(pattern=r"^[a-z]+(\.[a-z_]+)+$")
+    body: dict[str, Json] = Field(default_factory=dict)
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Generic[T]):
+    """The typed address of one item: its class and its ids."""
+
+    kind: type[T]
+    ids: tuple[str, ...]
+
+
+def ref(kind: type[T], *ids: str) -> Ref[T]:
+    """Return the address of the item of class `kind` with these ids."""
+    return Ref(kind, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One change with its entries: all of it happens, or none of it, and a repeated `command` changes nothing.
+
+    `head` and each of `items` are written as the version after the one they carry, on condition that the stored one
+    is the version they carry (0: not there yet). `head` rises by the number of entries. `unchanged` are items that were
+    read, are not written, and must still be the version that was read; an item that was read as absent is named by
+    `absent`.
+    """
+
+    command: str
+    head: Head
+    entries: tuple[EntryDraft, ...]
+    at: datetime
+    actor: str
+    subsystem: str
+    items: tuple[Item, ...] = ()
+    unchanged: tuple[Item, ...] = ()
+    absent: tuple[Ref[Item], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit led to: `replayed` means the command had been carried out before and nothing changed now."""
+
+    replayed: bool
+    version: int
+
+
+class Entry(Model):
+    """One line of the log as it stands. `ts` is milliseconds since the epoch, never falling within a lane."""
+
+    v: int
+    id: str
+    stream: str
+    sseq: int
+    lane: int
+    lseq: int
+    prev: str
+    ts: int
+    actor: str
+    subsystem: str
+    corr: str
+    cause: str
+    type: str
+    contract: str
+    digest: str
+    body: dict[str, Json]

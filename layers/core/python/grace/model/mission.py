@@ -1,0 +1,72 @@
+"""Everything that follows from one group of signals."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from grace.model.base import Head, Instant, Item, Model
+from grace.model.diagnosis import DiagnosisCode
+from grace.model.signal import Severity
+
+
+class MissionStatus(StrEnum):
+    """`needs_attention`: a person has to look; Grace will not act on it."""
+
+    OPEN = "open"
+    NEEDS_ATTENTION = "needs_attention"
+    CLOSED = "closed"
+
+
+class Mission(Head):
+    """The head of a mission. `attach_until`: later signals of the group join it up to then, and open a new one after.
+
+    `alarm` is the ARN of the alarm that opened it, empty for an event; `cause` is the contract whose relapse it is.
+    """
+
+    mission_id: str
+    group: str
+    status: MissionStatus
+    opened_at: Instant
+    attach_until: Instant
+    updated_at: Instant
+    deadline: Instant
+    severity: Severity
+    diagnosis: DiagnosisCode
+    alarm: str
+    signals: int = 1
+    attempt: int = 1
+    contract_id: str | None = None
+    cause: str | None = None
+    reason: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One head per mission."""
+        return (self.mission_id,)
+
+    @property
+    def stream(self) -> str:
+        """Its own id."""
+        return self.mission_id
+
+
+class OpenGroup(Item):
+    """Which mission a group's signals join; replaced when the next mission of the group opens."""
+
+    group: str
+    mission_id: str
+    attach_until: Instant
+    changes: tuple[Instant, ...] = ()
+    """When its alarms last changed state, newest last, as far as the flapping rule looks back."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per group."""
+        return (self.group,)
+
+
+class DraftRequest(Model):
+    """What triage and reap send to the `contract` door."""
+
+    mission_id: str
+    attempt: int = 1

@@ -1,0 +1,218 @@
+"""What is written on the way: leases, steps, snapshots, evidence, limits, outcomes, the kill switch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from grace.model.base import Head, Instant, Item, Json, Model
+from grace.model.contract import ContractStatus, EffectClass, Mode, Pointer
+from grace.model.diagnosis import DiagnosisCode
+from grace.model.resource import ResourceRef
+
+
+class Lease(Item):
+    """Who may act on a resource. `fence` grows with each new holder and is never reset.
+
+    `hold` is the contract that left the resource in safe-hold: nobody acts on it until a person releases it.
+    """
+
+    resource: str
+    owner: str = ""
+    fence: int = 0
+    until: Instant
+    last_action_at: Instant | None = None
+    hold: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per resource."""
+        return (self.resource,)
+
+
+class StepStatus(StrEnum):
+    """INTENT is written before the call; UNKNOWN when nobody can say whether it took effect."""
+
+    INTENT = "INTENT"
+    DONE = "DONE"
+    UNKNOWN = "UNKNOWN"
+
+
+class Step(Item):
+    """Intent and result of one side effect. `name` is `execute` or `restore`."""
+
+    contract_id: str
+    name: Literal["execute", "restore"]
+    status: StepStatus
+    attempt: int
+    fence: int
+    effect: EffectClass
+    before_digest: str
+    after_digest: str = ""
+    at: Instant
+    done_at: Instant | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract and step."""
+        return (self.contract_id, self.name)
+
+
+class Snapshot(Model):
+    """The restorable state of a resource before the action: the object in the vault."""
+
+    v: int = 1
+    contract_id: str
+    resource: ResourceRef
+    captured_at: Instant
+    fence: int
+    state: dict[str, Json]
+    digest: str
+    """SHA-256 over the canonical state."""
+
+
+class Observation(Model):
+    """One expectation, measured. `result` is inconclusive when there was too little to measure, never passed.
+
+    `samples` counts the measured values behind it; `source` is the query as it was asked.
+    """
+
+    id: str
+    kind: str
+    must: bool
+    result: Literal["passed", "failed", "inconclusive"]
+    predicate: str
+    expected: str
+    observed: str
+    samples: int = Field(ge=0)
+    source: str
+    note: str = ""
+
+
+class GuardReading(Model):
+    """One guard, judged: `worse` means worse, significant and beyond the practical tolerance."""
+
+    id: str
+    result: Literal["passed", "worse", "inconclusive"]
+    before: float | None
+    after: float | None
+    samples_before: int
+    samples_after: int
+    p_value: float | None
+    source: str
+    note: str = ""
+
+
+class Evidence(Item):
+    """What was measured in one phase of a contract."""
+
+    contract_id: str
+    phase: Literal["preflight", "baseline", "outcome", "extended", "rollback"]
+    taken_at: Instant
+    observations: tuple[Observation, ...] = ()
+    guards: tuple[GuardReading, ...] = ()
+    state_digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract and phase."""
+        return (self.contract_id, self.phase)
+
+
+class HourLimit(Item):
+    """How many contracts of a playbook acted in one clock hour (`hour` as 2026013112, UTC)."""
+
+    playbook: str
+    hour: str
+    used: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per playbook and hour."""
+        return (self.playbook, self.hour)
+
+
+class InFlight(Item):
+    """The contracts acting right now, over all playbooks, for the global limit."""
+
+    contracts: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """There is one."""
+        return ()
+
+
+class KillSwitch(Head):
+    """Whether new side effects are forbidden. Absent means never thrown; unreadable counts as thrown."""
+
+    on: bool
+    reason: str
+    by: str
+    at: Instant
+    corr: str = "operator"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """There is one."""
+        return ()
+
+    @property
+    def stream(self) -> str:
+        """The switch's own stream."""
+        return "sys:kill"
+
+
+class Outcome(Item):
+    """How a contract ended, for learning and for people. `relapsed` counts as a failure."""
+
+    contract_id: str
+    playbook: str
+    diagnosis: DiagnosisCode
+    resource: str
+    status: ContractStatus
+    verdict: str
+    confidence: str
+    tier: int
+    mode: Mode
+    acted: bool
+    restored: bool | None
+    relapsed: bool = False
+    seconds: int
+    at: Instant
+    relapse_until: Instant | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract."""
+        return (self.contract_id,)
+
+
+class PlaybookStats(Item):
+    """Counts per playbook and diagnosis."""
+
+    playbook: str
+    diagnosis: DiagnosisCode
+    verified: int = 0
+    partial: int = 0
+    rolled_back: int = 0
+    safe_hold: int = 0
+    relapsed: int = 0
+    other: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per playbook and diagnosis."""
+        return (self.playbook, self.diagnosis.value)
+
+
+class Quarantined(Model):
+    """A message that could not be read, kept whole beside the reason."""
+
+    at: Instant
+    reason: str
+    field: str
+    body: Pointer

@@ -1,0 +1,1 @@
+"""Playbooks as data: the YAML files, their loader and the index that finds them for a diagnosis."""

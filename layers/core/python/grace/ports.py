@@ -1,0 +1,178 @@
+"""Everything outside the house, as Protocols. Each has a real body and an in-memory one under the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from grace.model.base import Item, Json
+from grace.model.contract import Pointer, Ticket
+from grace.model.entry import Commit, Committed, Entry, Ref
+from grace.model.mission import DraftRequest
+from grace.model.signal import MetricRef
+
+T = TypeVar("T", bound=Item)
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """Return the present, with its zone (UTC)."""
+
+
+class View(Protocol):
+    """Items read together, each strongly consistent at its own read."""
+
+    def get(self, ref: Ref[T]) -> T | None:
+        """Return the item, or None when it is not there. Asking for one that was not read is a KeyError."""
+
+    def need(self, ref: Ref[T]) -> T:
+        """Return the item; raises `NotFound` when it is not there."""
+
+
+class Store(Protocol):
+    """State and log. `commit` is the only way to write."""
+
+    def read(self, *refs: Ref[Item], stream: str = "") -> View:
+        """Read items in one call, and with them the head of `stream`'s lane, so a following commit needs no read.
+
+        Raises:
+            IntegrityError: for an item of a schema version we do not read.
+        """
+
+    def members(self, kind: type[T], *ids: str) -> list[T]:
+        """Return all items of a class below the first of its ids (a contract's votes, its evidence), in key order."""
+
+    def open(self, kind: type[T], before: datetime) -> list[T]:
+        """Return the items of a class (Mission, ContractHead, Approval) still open with a deadline before that time."""
+
+    def commit(self, commit: Commit) -> Committed:
+        """Write a change and its entries in one transaction.
+
+        Raises:
+            Conflict: an item is not at the version the commit carries.
+            IllegalTransition: the contract's status may not become that.
+            TransientError: throttled, or the lane stayed contended; nothing was written.
+        """
+
+    def story(self, stream: str) -> list[Entry]:
+        """Return the entries of a contract's or mission's stream, oldest first."""
+
+
+class Vault(Protocol):
+    """Objects written once: snapshots, quarantined messages."""
+
+    def put(self, key: str, body: bytes) -> Pointer:
+        """Write if absent; the same bytes again are success, other bytes are an `IntegrityError`."""
+
+    def get(self, pointer: Pointer) -> bytes:
+        """Return the bytes; raises `IntegrityError` when they do not have the pointer's digest, `NotFound` when gone."""
+
+
+class Aws(Protocol):
+    """The services that resources, actions and probes speak to."""
+
+    def call(self, service: str, operation: str, /, **arguments: Json) -> dict[str, Json]:
+        """Call one operation (boto3's names: `lambda`, `update_alias`) and return its answer without metadata.
+
+        Raises:
+            Throttled, Unavailable, AnswerLost, NotFound, AccessDenied, BadRequest, Mismatch.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRequest:
+    """One plain series over a window in epoch seconds, end not included."""
+
+    metric: MetricRef
+    start: int
+    end: int
+
+
+class Metrics(Protocol):
+    """Plain series of CloudWatch, as published."""
+
+    def fetch(self, requests: Sequence[SeriesRequest]) -> list[list[tuple[int, float]]]:
+        """Return per request its points (epoch second of the period's start, value), ascending; one AWS call a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFacts:
+    """What an alarm is set to and how it stands; `treat_missing` is CloudWatch's word for it."""
+
+    arn: str
+    name: str
+    state: str
+    changed_at: datetime
+    metric: MetricRef | None
+    threshold: float | None
+    comparison: str
+    evaluation_periods: int
+    datapoints_to_alarm: int
+    treat_missing: str
+
+
+class Alarms(Protocol):
+    """The alarms of the account and region."""
+
+    def describe(self, name: str) -> AlarmFacts | None:
+        """Return the alarm with that name or ARN, or None."""
+
+    def in_alarm(self) -> list[AlarmFacts]:
+        """Return every metric alarm in state ALARM that carries our tag's routing, for the sweep of lost events."""
+
+
+class Workflow(Protocol):
+    """The state machine."""
+
+    def start(self, name: str, ticket: Ticket) -> None:
+        """Start an execution; one of that name that runs or ran already is success."""
+
+    def status(self, name: str) -> str | None:
+        """Return RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, or None when there never was one."""
+
+    def stop(self, name: str, reason: str) -> None:
+        """Stop an execution; one that has ended is success."""
+
+    def wake(self, task_token: str, ticket: Ticket) -> bool:
+        """Release a waiting task; False when the workflow has moved on."""
+
+
+class Messages(Protocol):
+    """What Grace says to others."""
+
+    def notify(self, severity: str, subject: str, text: str) -> None:
+        """Tell people, through the `grace-notify` topic."""
+
+    def publish(self, event: str, detail: Mapping[str, Json]) -> None:
+        """Put an event on our bus."""
+
+    def draft(self, request: DraftRequest) -> None:
+        """Ask the `contract` door, asynchronously."""
+
+
+class Sealer(Protocol):
+    """Encrypts small secrets (task tokens, environment values) with the vault's key."""
+
+    def seal(self, plain: str, context: str) -> str:
+        """Return the ciphertext, bound to `context`."""
+
+    def unseal(self, sealed: str, context: str) -> str:
+        """Return the plain text; raises `IntegrityError` for another context or changed bytes."""
+
+
+class Permissions(Protocol):
+    """Whether our roles may do what a contract needs."""
+
+    def missing(self, actions: Sequence[str], resource: str) -> list[str]:
+        """Return the actions that the `execute` and `rollback` roles lack on a resource."""
+
+
+class Fetch(Protocol):
+    """HTTP to hosts of the allow-list, under the SSRF rules."""
+
+    def get(self, url: str) -> tuple[int, bytes]:
+        """Return status and at most 64 KiB of the body; raises `Refused` for an address that may not be asked."""

@@ -1,0 +1,52 @@
+"""Registries walk their folder: a member is one module whose class is named by `MEMBER`, and no list is edited."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from types import ModuleType
+from typing import Any
+
+from grace.errors import Refused
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+
+
+def module_name(cloudformation_type: str) -> str:
+    """Return the module a resource type lives in: `AWS::Lambda::Alias` is `lambda_alias`."""
+    words = cloudformation_type.split("::")[1:]
+    return "_".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower() for word in words)
+
+
+def member(package: str, name: str) -> Any:
+    """Import one module of a registry and return an instance of its class.
+
+    Only the module asked for is imported, so a cold start does not grow with the catalogue.
+
+    Raises:
+        Refused: `unknown`, when the registry has no member of that name.
+    """
+    if _NAME.match(name) and name != "base":
+        try:
+            module = importlib.import_module(f"{package}.{name}")
+        except ModuleNotFoundError as exc:
+            if exc.name != f"{package}.{name}":
+                raise
+        else:
+            return _instance(module)
+    raise Refused("unknown", f"{package.rsplit('.', 1)[-1]} has no member {name!r}")
+
+
+def members(package: str) -> dict[str, Any]:
+    """Import every module of a registry and return its members by module name. For synth, lint and tests."""
+    root = importlib.import_module(package)
+    found = {}
+    for info in pkgutil.iter_modules(root.__path__):
+        if info.name != "base" and not info.name.startswith("_"):
+            found[info.name] = _instance(importlib.import_module(f"{package}.{info.name}"))
+    return found
+
+
+def _instance(module: ModuleType) -> Any:
+    return module.MEMBER()
