@@ -72,3 +72,8 @@ class Head(Item):
     def stream(self) -> str:
         """The name of its stream in the log."""
         raise NotImplementedError
+
+    @property
+    def family(self) -> str:
+        """What decides its lane: streams of one family share a lane and may change in one transaction."""
+        return self.stream

@@ -211,6 +211,11 @@ class ContractHead(Head):
         return self.contract_id
 
     @property
+    def family(self) -> str:
+        """Its mission's, so that a contract and its mission can change together."""
+        return self.mission_id
+
+    @property
     def terminal(self) -> bool:
         """Whether the status is final."""
         return self.status in TERMINAL

@@ -35,6 +35,18 @@ def ref(kind: type[T], *ids: str) -> Ref[T]:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A second stream that changes in the same transaction: its head, the head as it was read, and its entries.
+
+    Its head must belong to the same `family` as the commit's own head, so that both have the same lane.
+    """
+
+    head: Head
+    was: Head | None
+    entries: tuple[EntryDraft, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One change with its entries: all of it happens, or none of it, and a repeated `command` changes nothing.
 
@@ -50,9 +62,13 @@ class Commit:
     at: datetime
     actor: str
     subsystem: str
+    was: Head | None = None
+    """The head as it was read, from which the entry's `set` is computed; None for a new one."""
     items: tuple[Item, ...] = ()
     unchanged: tuple[Item, ...] = ()
     absent: tuple[Ref[Item], ...] = field(default=())
+    also: tuple[Change, ...] = ()
+    """Other streams of the same family (a contract's mission) that change with it, all or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,16 @@ class Mission(Head):
 
 
 class OpenGroup(Item):
-    """Which mission a group's signals join; replaced when the next mission of the group opens."""
+    """Which mission a group's signals join; replaced when the next mission of the group opens.
+
+    `seen` holds the first 12 characters of the fingerprints of its latest signals, so a repeated alert costs one
+    read and changes nothing.
+    """
 
     group: str
     mission_id: str
     attach_until: Instant
+    seen: tuple[str, ...] = ()
     changes: tuple[Instant, ...] = ()
     """When its alarms last changed state, newest last, as far as the flapping rule looks back."""
 

@@ -166,6 +166,25 @@ class KillSwitch(Head):
         return "sys:kill"
 
 
+class Subsystem(Head):
+    """The stream of a part of Grace that speaks for no contract: quarantined messages, refusals, sweeps."""
+
+    name: str = Field(pattern=r"^[a-z]{2,32}$")
+    count: int = 0
+    at: Instant
+    corr: str = "subsystem"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per part."""
+        return (self.name,)
+
+    @property
+    def stream(self) -> str:
+        """Named after the part."""
+        return f"sys:{self.name}"
+
+
 class Outcome(Item):
     """How a contract ended, for learning and for people. `relapsed` counts as a failure."""
 
