@@ -137,8 +137,8 @@ class Workflow(Protocol):
     def stop(self, name: str, reason: str) -> None:
         """Stop an execution; one that has ended is success."""
 
-    def wake(self, task_token: str, ticket: Ticket) -> bool:
-        """Release a waiting task; False when the workflow has moved on."""
+    def wake(self, task_token: str, contract_id: str) -> bool:
+        """Release a waiting task; its answer holds the contract id alone. False when the workflow has moved on."""
 
 
 class Messages(Protocol):
