@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from grace.model.base import Item, Json
+from grace.model.catalogue import Catalogue
 from grace.model.contract import Pointer, Ticket
 from grace.model.entry import Commit, Committed, Entry, Ref
 from grace.model.mission import DraftRequest
@@ -176,3 +177,41 @@ class Fetch(Protocol):
 
     def get(self, url: str) -> tuple[int, bytes]:
         """Return status and at most 64 KiB of the body; raises `Refused` for an address that may not be asked."""
+
+
+class Meter(Protocol):
+    """The deployment's own metrics: few series, whatever the number of playbooks."""
+
+    def count(self, name: str, value: float = 1) -> None:
+        """Add to a metric of the namespace `Grace`."""
+
+
+class Services(Protocol):
+    """All that a verb may need. Each part is made at its first use, so a door pays only for what it touches."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def aws(self) -> Aws: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def alarms(self) -> Alarms: ...
+    @property
+    def workflow(self) -> Workflow: ...
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def sealer(self) -> Sealer: ...
+    @property
+    def permissions(self) -> Permissions: ...
+    @property
+    def fetch(self) -> Fetch: ...
+    @property
+    def meter(self) -> Meter: ...
+    @property
+    def catalogue(self) -> Catalogue: ...

@@ -21,7 +21,6 @@ class Settings(Model):
 
     state_table: str = Field(min_length=1)
     log_table: str = Field(min_length=1)
-    data: str = "/opt/grace/catalogue.json"
     lanes: int = Field(default=16, ge=1, le=256)
     vault_bucket: str = ""
     vault_key: str = ""

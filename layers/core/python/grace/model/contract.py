@@ -231,9 +231,16 @@ class Ticket(Model):
     mode: Literal["remediate", "rollback"]
     needs_approval: bool
     settle: int
-    phase: Literal["baseline", "outcome"] = "baseline"
     verdict: Literal["", "verified", "partial", "inconclusive", "failed", "extend"] = ""
     attempt: int = 0
     """Which rollback execution this is; 0 for the remediation itself."""
     error: Json = None
     """What a Catch wrote: `{"Error": ..., "Cause": ...}`."""
+
+
+class Call(Model):
+    """What the workflow sends to a door: the ticket, which of the door's steps is meant, and where it waits a token."""
+
+    ticket: Ticket
+    step: Literal["preflight", "ask", "decided", "snapshot", "baseline", "execute", "outcome", "verify", "rollback", "close"]
+    task_token: str = Field(default="", repr=False)
