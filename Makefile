@@ -25,7 +25,7 @@ demo: setup ## Deploy Grace and a demo shop on this machine, then tell three inc
 	@$(BIN)/grace demo
 
 test: setup ## Every test: the inner rings side by side, then the engine ring in one worker
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10
 
 check: setup ## Format, lint, types and the rules of the house
 	@$(BIN)/ruff format --check $(SOURCES)

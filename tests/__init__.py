@@ -1,0 +1,1 @@
+"""The rings of tests, from the inside out: unit, stores, flow, integration, infra, local, browser; house and bench."""
