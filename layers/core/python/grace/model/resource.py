@@ -43,7 +43,7 @@ class ResourceRef(Model):
 
 def is_arn(text: str) -> bool:
     """Return whether `text` has the strict form of an ARN."""
-    return bool(_ARN.match(text))
+    return bool(_ARN.fullmatch(text))
 
 
 class Owner(Model):
