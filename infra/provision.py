@@ -72,12 +72,15 @@ def provision() -> None:
         raise SetupError(
             f"Python {sys.version.split()[0]} is too old; name a newer one: make PYTHON=/path/to/python3.13"
         )
-    base = sys.executable
-    interpreter = interpreter_of(VENV) or interpreter_version(base)
+    base = getattr(sys, "_base_executable", sys.executable)  # never an environment's: that may be the one to replace
+    named = interpreter_version(base) if "--this-python" in sys.argv else None
+    existing = interpreter_of(VENV)
+    interpreter = named or existing or interpreter_version(base)
+    if existing != interpreter:
+        shutil.rmtree(VENV, ignore_errors=True)
 
-    dev = digest(
-        interpreter, REQUIREMENTS / "uv.txt", REQUIREMENTS / "dev.txt", ROOT / "pyproject.toml", Path(__file__)
-    )
+    scripts = str(console_scripts())
+    dev = digest(interpreter, scripts, REQUIREMENTS / "uv.txt", REQUIREMENTS / "dev.txt", Path(__file__))
     if not is_made_from(VENV, dev):
         with Step(f"Python {interpreter.split()[0]} environment and Node (.venv)"):
             make_dev_environment(base)
@@ -89,7 +92,7 @@ def provision() -> None:
             make_engine_environment()
         stamp(ENGINE_VENV, engine)
 
-    cdk = digest(interpreter, ROOT / "package.json", ROOT / "package-lock.json", Path(__file__))
+    cdk = digest(ROOT / "package.json", ROOT / "package-lock.json", Path(__file__))
     if not is_made_from(NODE_MODULES, cdk):
         with Step("AWS CDK command line (node_modules)"):
             make_cdk()
@@ -98,8 +101,7 @@ def provision() -> None:
 
 def make_dev_environment(base: str) -> None:
     """Create `.venv`, sync it to its lock, and add what pip would add for an editable install: a path and scripts."""
-    if interpreter_of(VENV) is None:
-        shutil.rmtree(VENV, ignore_errors=True)
+    if not VENV.exists():
         run(
             [base, "-m", "venv", str(VENV)],
             "this Python cannot make environments: install its venv package "
@@ -136,6 +138,7 @@ def make_dev_environment(base: str) -> None:
             python=python, bin=str(VENV / "bin"), root=str(ROOT), module=module, function=function
         )
         write_script(VENV / "bin" / name, text)
+    write_script(VENV / "bin" / "cdk", CDK_SCRIPT.format(bin=VENV / "bin", root=ROOT))
 
 
 def make_engine_environment() -> None:
@@ -147,7 +150,7 @@ def make_engine_environment() -> None:
 
 
 def make_cdk() -> None:
-    """Install the pinned CDK command line with the Node of `.venv`, and put `cdk` beside it."""
+    """Install the pinned CDK command line with the Node of `.venv`; `.venv/bin/cdk` starts it."""
     node = VENV / "bin" / "node"
     npm = node.resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     run(
@@ -254,11 +257,12 @@ def write_script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def digest(interpreter: str, *files: Path) -> str:
-    """What a part is made from: the interpreter, the content of `files`."""
-    seen = hashlib.sha256(interpreter.encode())
-    for file in files:
-        seen.update(file.read_bytes())
+def digest(*sources: str | Path) -> str:
+    """Return one digest for what a part is made from: texts, and the content of files."""
+    seen = hashlib.sha256()
+    for source in sources:
+        content = source.encode() if isinstance(source, str) else source.read_bytes()
+        seen.update(hashlib.sha256(content).digest())
     return seen.hexdigest()
 
 
