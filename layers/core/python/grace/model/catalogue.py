@@ -32,7 +32,7 @@ class Catalogue(Model):
     approvers: str = "approvers"
     http_hosts: tuple[str, ...] = ()
     group_window: int = Field(default=300, ge=10, le=3600)
-    global_in_flight: int = Field(default=10, ge=1, le=100)
+    global_in_flight: int = Field(default=10, ge=1, le=500)
     approval_seconds: dict[int, int] = Field(default_factory=lambda: {2: 1800, 3: 3600})
 
     def mode(self, playbook: str) -> Mode:

@@ -110,7 +110,7 @@ class Window(Model):
 class Limits(Model):
     """How often the playbook may act: per clock hour, and the pause per resource in seconds."""
 
-    per_hour: int = Field(default=3, ge=1, le=100)
+    per_hour: int = Field(default=3, ge=1, le=10000)
     cooldown: int = Field(default=900, ge=0, le=86400)
 
 
@@ -226,8 +226,11 @@ class Ticket(Model):
 
     v: int = Field(default=SCHEMA_VERSION, ge=SCHEMA_VERSION - 1, le=SCHEMA_VERSION)
     contract_id: str
+    mission_id: str
     digest: str
     corr: str
+    resource: str
+    playbook: str
     mode: Literal["remediate", "rollback"]
     needs_approval: bool
     settle: int
@@ -242,5 +245,7 @@ class Call(Model):
     """What the workflow sends to a door: the ticket, which of the door's steps is meant, and where it waits a token."""
 
     ticket: Ticket
-    step: Literal["preflight", "ask", "decided", "snapshot", "baseline", "execute", "outcome", "verify", "rollback", "close"]
+    step: Literal[
+        "preflight", "ask", "decided", "snapshot", "baseline", "execute", "outcome", "verify", "rollback", "close"
+    ]
     task_token: str = Field(default="", repr=False)

@@ -11,6 +11,7 @@ from pydantic import Field
 from grace.model.base import Head, Item, Json, Model
 
 T = TypeVar("T", bound=Item)
+T_co = TypeVar("T_co", bound=Item, covariant=True)
 
 
 class EntryDraft(Model):
@@ -22,10 +23,10 @@ class EntryDraft(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Ref(Generic[T]):
+class Ref(Generic[T_co]):
     """The typed address of one item: its class and its ids."""
 
-    kind: type[T]
+    kind: type[T_co]
     ids: tuple[str, ...]
 
 
@@ -73,10 +74,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit led to: `replayed` means the command had been carried out before and nothing changed now."""
+    """What a commit led to: `replayed` means the command had been carried out before and nothing changed now.
+
+    `head` is the head as written, ready for the next commit; None when replayed, for then only a read can tell.
+    """
 
     replayed: bool
     version: int
+    head: Head | None = None
 
 
 class Entry(Model):

@@ -24,7 +24,7 @@ Duration = Annotated[int, BeforeValidator(_seconds)]
 class LimitsSpec(Model):
     """How often the playbook may act: contracts an hour, and the pause per resource."""
 
-    per_hour: int = Field(default=3, ge=1, le=100)
+    per_hour: int = Field(default=3, ge=1, le=10000)
     cooldown: Duration = Field(default=900, ge=0, le=86400)
 
 

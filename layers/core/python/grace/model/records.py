@@ -41,7 +41,10 @@ class StepStatus(StrEnum):
 
 
 class Step(Item):
-    """Intent and result of one side effect. `name` is `execute` or `restore`."""
+    """Intent and result of one side effect. `expected_digest` is the state it would lead to.
+
+    By it a later look tells "not done yet" (`before_digest`), "done" (`expected_digest`) and "somebody else's".
+    """
 
     contract_id: str
     name: Literal["execute", "restore"]
@@ -50,6 +53,7 @@ class Step(Item):
     fence: int
     effect: EffectClass
     before_digest: str
+    expected_digest: str
     after_digest: str = ""
     at: Instant
     done_at: Instant | None = None
@@ -61,12 +65,14 @@ class Step(Item):
 
 
 class Snapshot(Model):
-    """The restorable state of a resource before the action: the object in the vault."""
+    """The restorable state of a resource before the action: the object in the vault.
+
+    It carries no time, so that taking it twice under one fence gives the same bytes and is success.
+    """
 
     v: int = 1
     contract_id: str
     resource: ResourceRef
-    captured_at: Instant
     fence: int
     state: dict[str, Json]
     digest: str
@@ -76,7 +82,8 @@ class Snapshot(Model):
 class Observation(Model):
     """One expectation, measured. `result` is inconclusive when there was too little to measure, never passed.
 
-    `samples` counts the measured values behind it; `source` is the query as it was asked.
+    `samples` counts the measured values behind it, `supporting` those that keep the promise; `source` is the query as
+    it was asked.
     """
 
     id: str
@@ -87,6 +94,7 @@ class Observation(Model):
     expected: str
     observed: str
     samples: int = Field(ge=0)
+    supporting: int = Field(default=0, ge=0)
     source: str
     note: str = ""
 

@@ -1,0 +1,171 @@
+"""The one place that changes a target resource: gate, intent, call, read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from grace.actions.base import Action, action
+from grace.errors import PermanentError, Refused, ThirdPartyChange
+from grace.flow import gate
+from grace.flow.loading import Loaded, advance, load
+from grace.flow.snapshot import PHASE_SECONDS, lease_seconds
+from grace.model.base import Model
+from grace.model.contract import Call, ContractStatus, EffectClass, Ticket
+from grace.model.entry import EntryDraft, ref
+from grace.model.ids import command_id
+from grace.model.records import Step, StepStatus
+from grace.ports import Services
+from grace.resources.base import Captured, Restorable, digest_of, resource_type
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The contract's action, ready to run on its resource as it was just read."""
+
+    kind: Restorable[Model]
+    act: Action[Model, Model, Model]
+    parameters: Model
+    now: Captured[Model]
+
+
+def execute(call: Call, services: Services) -> Ticket:
+    """Do what the contract says, once, and prove by reading the resource that it was done.
+
+    Called again after a crash it looks first: what is seen to have happened is not done again.
+
+    Raises:
+        Refused: the gate said no; nothing was done.
+        AnswerLost: nobody knows yet whether it happened; called again, this looks.
+        ThirdPartyChange: the resource is neither as before nor as we would have left it.
+        PermanentError: the service refused, or the effect is not to be seen.
+    """
+    ticket = call.ticket
+    step_ref = ref(Step, ticket.contract_id, "execute")
+    loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook, services.clock.now()))
+    step = loaded.view.get(step_ref)
+    if step and step.status is StepStatus.DONE:
+        return ticket
+    contract = loaded.contract
+    kind, act = resource_type(contract.resource.type), action(contract.action.use)
+    passed = gate.check(loaded, services, act.call_seconds, begun=step is not None)
+    work = _Work(kind, act, act.parse(contract.action.parameters), kind.capture(contract.resource, services.aws))
+    if step is None:
+        loaded, step = _intend(loaded, work, passed, services)
+    elif _happened_before(step, work, loaded, services):
+        return _done(ticket, loaded, step, work.now, services)
+    act.run(contract.resource, work.parameters, work.now, services.aws, command_id(contract.contract_id, "execute"))
+    after = kind.capture(contract.resource, services.aws)
+    if after.digest != step.expected_digest:
+        expected = act.predict(work.now.state, work.parameters)
+        missing = "; ".join(kind.differences(expected, after.state))
+        raise PermanentError(f"{contract.action.use} answered well and its effect is not to be seen: {missing}")
+    return _done(ticket, loaded, step, after, services)
+
+
+def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services) -> tuple[Loaded, Step]:
+    """Write, before the call, that it is about to be made; the limits are counted in the same transaction."""
+    head, contract = loaded.head, loaded.contract
+    if work.now.digest != passed.snapshot.digest:
+        raise Refused("changed", f"{contract.resource.arn} was changed by somebody else after the snapshot")
+    step = Step(
+        contract_id=head.contract_id,
+        name="execute",
+        status=StepStatus.INTENT,
+        attempt=1,
+        fence=head.fence,
+        effect=contract.action.effect,
+        before_digest=work.now.digest,
+        expected_digest=digest_of(work.act.predict(work.now.state, work.parameters)),
+        at=loaded.at,
+    )
+    lease_until = loaded.at + timedelta(seconds=lease_seconds(contract))
+    flying = tuple(sorted({*passed.in_flight.contracts, head.contract_id}))
+    after = advance(
+        services,
+        loaded,
+        head.model_copy(
+            update={
+                "status": ContractStatus.EXECUTING,
+                "acted_at": loaded.at,
+                "deadline": loaded.at + timedelta(seconds=PHASE_SECONDS),
+            }
+        ),
+        door="execute",
+        command=("intent",),
+        entries=[
+            EntryDraft(
+                type="contract.executing",
+                body={
+                    "action": contract.action.use,
+                    "what": work.act.describe(work.parameters),
+                    "state": step.before_digest,
+                },
+            )
+        ],
+        items=[
+            step,
+            passed.lease.model_copy(update={"until": lease_until, "last_action_at": loaded.at}),
+            passed.hour.model_copy(update={"used": passed.hour.used + 1}),
+            passed.in_flight.model_copy(update={"contracts": flying}),
+        ],
+        unchanged=passed.unchanged,
+        absent=passed.absent,
+    )
+    return after, step.model_copy(update={"version": 1})
+
+
+def _happened_before(step: Step, work: _Work, loaded: Loaded, services: Services) -> bool:
+    """Look, after an ambiguous end of an earlier try, whether the effect is there.
+
+    Returns:
+        True when it is; False when it is not and the effect's class allows to call again.
+
+    Raises:
+        ThirdPartyChange: the resource is in a state that neither we nor the snapshot know.
+        PermanentError: class E, and nobody can say: the step is marked UNKNOWN and people decide.
+    """
+    if step.effect is EffectClass.ONCE:
+        if work.act.happened(loaded.contract.resource, step.at, services.aws):
+            return True
+        if step.status is not StepStatus.UNKNOWN:
+            _unknown(step, loaded, services)
+        raise PermanentError(f"nobody can say whether {loaded.contract.action.use} took effect; it is not repeated")
+    if work.now.digest == step.expected_digest:
+        return True
+    if work.now.digest == step.before_digest:
+        return False
+    raise ThirdPartyChange(f"{loaded.contract.resource.arn} was changed by somebody else while the action ran")
+
+
+def _unknown(step: Step, loaded: Loaded, services: Services) -> None:
+    advance(
+        services,
+        loaded,
+        loaded.head,
+        door="execute",
+        command=("unknown",),
+        entries=[EntryDraft(type="contract.effect_unknown", body={"action": loaded.contract.action.use})],
+        items=[step.model_copy(update={"status": StepStatus.UNKNOWN})],
+    )
+
+
+def _done(ticket: Ticket, loaded: Loaded, step: Step, after: Captured[Model], services: Services) -> Ticket:
+    """Write that the effect was seen; from here the clock of the settle time runs."""
+    loaded = replace(loaded, at=services.clock.now())
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(
+            update={
+                "status": ContractStatus.VERIFYING,
+                "after_digest": after.digest,
+                "deadline": loaded.at + timedelta(seconds=2 * loaded.contract.settle + PHASE_SECONDS),
+            }
+        ),
+        door="execute",
+        command=("done",),
+        entries=[EntryDraft(type="contract.executed", body={"before": step.before_digest, "after": after.digest})],
+        items=[step.model_copy(update={"status": StepStatus.DONE, "after_digest": after.digest, "done_at": loaded.at})],
+    )
+    return ticket

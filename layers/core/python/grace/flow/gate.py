@@ -1,0 +1,141 @@
+"""The gate: everything that must still be so directly before a side effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from grace.errors import IntegrityError, Refused, StaleFence
+from grace.flow.loading import Loaded
+from grace.model.approval import Approval, ApprovalStatus, Vote
+from grace.model.base import Item
+from grace.model.contract import TERMINAL, Contract, ContractHead, ContractStatus, Mode
+from grace.model.entry import Ref, ref
+from grace.model.records import HourLimit, InFlight, KillSwitch, Lease, Snapshot
+from grace.ports import Services
+
+APPROVAL_FRESH = timedelta(minutes=10)
+"""An approval older than this no longer starts an action: the world has moved on."""
+LEASE_MARGIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What the gate saw, which the intent's transaction requires to be still so."""
+
+    lease: Lease
+    hour: HourLimit
+    in_flight: InFlight
+    snapshot: Snapshot
+    unchanged: tuple[Item, ...]
+    absent: tuple[Ref[KillSwitch], ...]
+
+
+def hour_of(at: datetime) -> str:
+    """Return the clock hour a limit counts in, in UTC, for example 2026013112."""
+    return at.strftime("%Y%m%d%H")
+
+
+def refs(
+    resource: str, playbook: str, at: datetime
+) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[HourLimit], Ref[InFlight]]:
+    """Return the addresses of all that the gate reads beside the contract and its approval."""
+    return ref(Lease, resource), ref(KillSwitch), ref(HourLimit, playbook, hour_of(at)), ref(InFlight)
+
+
+def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool) -> Passed:
+    """Check status, approval, kill switch, lease, fence, time left, snapshot and limits.
+
+    `begun` says that the intent was written before: its own use of the limits is counted already.
+
+    Raises:
+        Refused: one of them says no; nothing has been done.
+        StaleFence: another contract took the resource over.
+        IntegrityError: the snapshot is not the one that was taken.
+    """
+    contract, view = loaded.contract, loaded.view
+    lease_ref, kill_ref, hour_ref, flight_ref = refs(contract.resource.arn, contract.playbook, loaded.at)
+    _standing(loaded)
+    unchanged: list[Item] = []
+    if asks(contract):
+        unchanged.append(_approved(loaded, services))
+    kill = view.get(kill_ref)
+    if kill and kill.on:
+        raise Refused("kill_switch", f"the kill switch is on since {kill.at.isoformat()}: {kill.reason}")
+    if kill:
+        unchanged.append(kill)
+    lease = _lease(view.get(lease_ref), loaded, call_seconds)
+    kept = read_snapshot(loaded.head, services)
+    hour = view.get(hour_ref) or HourLimit(playbook=contract.playbook, hour=hour_of(loaded.at))
+    flight = view.get(flight_ref) or InFlight()
+    if not begun:
+        _limits(loaded, hour, flight, services.catalogue.global_in_flight)
+    return Passed(lease, hour, flight, kept, tuple(unchanged), () if kill else (kill_ref,))
+
+
+def asks(contract: Contract) -> bool:
+    """Return whether the contract may run only with an approval."""
+    return contract.tier > 1 or contract.mode is Mode.APPROVAL
+
+
+def _standing(loaded: Loaded) -> None:
+    head, contract = loaded.head, loaded.contract
+    if head.status in TERMINAL:
+        raise Refused(head.status.value, f"the contract is {head.status.value} already")
+    if head.stop:
+        raise Refused("stopped", head.stop)
+    if contract.mode is Mode.SHADOW:
+        raise Refused("shadow", f"{contract.playbook} is in shadow: it never acts")
+    if head.status is ContractStatus.AWAITING_APPROVAL:
+        raise Refused("not_approved", "somebody was asked and has not answered")
+
+
+def _lease(lease: Lease | None, loaded: Loaded, call_seconds: int) -> Lease:
+    resource = loaded.contract.resource.arn
+    if not lease or lease.owner != loaded.head.contract_id or lease.fence != loaded.head.fence:
+        raise StaleFence(f"the lease of {resource} is no longer held by this contract")
+    if loaded.at + timedelta(seconds=call_seconds) + LEASE_MARGIN > lease.until:
+        raise Refused("lease_time", f"the lease of {resource} ends too soon to act safely")
+    return lease
+
+
+def _limits(loaded: Loaded, hour: HourLimit, flight: InFlight, in_flight: int) -> None:
+    contract = loaded.contract
+    if hour.used >= contract.limits.per_hour:
+        raise Refused("limit", f"{contract.playbook} has acted {hour.used} times this hour, which is its limit")
+    if len(set(flight.contracts) - {contract.contract_id}) >= in_flight:
+        raise Refused("in_flight", f"{len(flight.contracts)} contracts are acting now, which is the global limit")
+
+
+def _approved(loaded: Loaded, services: Services) -> Approval:
+    """Read the record again: it must be approved, by enough allowed people, on this digest, and not long ago."""
+    head, contract = loaded.head, loaded.contract
+    approval_ref = ref(Approval, head.contract_id, str(head.generation))
+    approval = services.store.read(approval_ref).get(approval_ref)
+    begun = (ContractStatus.APPROVED, ContractStatus.EXECUTING)
+    if head.status not in begun or approval is None or approval.status is not ApprovalStatus.APPROVED:
+        raise Refused("not_approved", "the contract needs an approval and has none")
+    if approval.digest != contract.digest():
+        raise Refused("not_approved", "the approval is for another contract than the one about to run")
+    votes = services.store.members(Vote, head.contract_id)
+    yes = {v.person for v in votes if v.decision == "approve" and v.digest == approval.digest}
+    if len((yes & set(approval.approvers)) - set(approval.excluded)) < approval.need:
+        raise Refused("not_approved", f"the approval needs {approval.need} distinct people who may decide")
+    if approval.decided_at is None or loaded.at > approval.decided_at + APPROVAL_FRESH:
+        raise Refused("approval_old", "the approval is older than ten minutes: ask again with grace retry")
+    return approval
+
+
+def read_snapshot(head: ContractHead, services: Services) -> Snapshot:
+    """Return the snapshot taken for this contract.
+
+    Raises:
+        Refused: `no_snapshot`, there is none.
+        IntegrityError: its bytes differ from its digest, or it was taken for another contract or fence.
+    """
+    if head.snapshot is None:
+        raise Refused("no_snapshot", "there is no snapshot: nothing is done to a resource that cannot be put back")
+    kept = Snapshot.model_validate_json(services.vault.get(head.snapshot))
+    if kept.contract_id != head.contract_id or kept.fence != head.fence:
+        raise IntegrityError(f"the snapshot {head.snapshot.key} was not taken for this contract and fence")
+    return kept

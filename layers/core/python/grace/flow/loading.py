@@ -1,0 +1,114 @@
+"""What every door does first and last: read the contract as it stands, and write the next change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from grace.errors import Conflict, IntegrityError, Refused
+from grace.model.base import Item
+from grace.model.contract import Contract, ContractHead, Ticket
+from grace.model.entry import Change, Commit, EntryDraft, Ref, ref
+from grace.model.ids import command_id
+from grace.ports import Services, View
+from grace.resources.base import OPT_IN_TAG
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A contract as read at one moment, with whatever else was read beside it."""
+
+    head: ContractHead
+    contract: Contract
+    view: View
+    at: datetime
+
+
+def load(ticket: Ticket, services: Services, *more: Ref[Any]) -> Loaded:
+    """Read head, body and `more` in one call and prove that the body is the one the ticket and the head speak of.
+
+    Raises:
+        IntegrityError: the body's bytes, the head's digest and the ticket's digest are not one and the same.
+        NotFound: there is no such contract.
+    """
+    at = services.clock.now()
+    head_ref, body_ref = ref(ContractHead, ticket.contract_id), ref(Contract, ticket.contract_id)
+    view = services.store.read(head_ref, body_ref, *more, stream=ticket.mission_id)
+    head, contract = view.need(head_ref), view.need(body_ref)
+    if not contract.digest() == head.digest == ticket.digest:
+        raise IntegrityError(f"contract {ticket.contract_id} is not the one that was drafted: its digest differs")
+    return Loaded(head, contract, view, at)
+
+
+def ticket_for(contract: Contract, *, needs_approval: bool, rollback: int = 0) -> Ticket:
+    """Return the ticket an execution starts with; it follows from the contract alone, so starting twice is the same."""
+    return Ticket(
+        contract_id=contract.contract_id,
+        mission_id=contract.mission_id,
+        digest=contract.digest(),
+        corr=contract.corr,
+        resource=contract.resource.arn,
+        playbook=contract.playbook,
+        mode="rollback" if rollback else "remediate",
+        needs_approval=needs_approval,
+        settle=contract.settle,
+        attempt=rollback,
+    )
+
+
+def execution_name(ticket: Ticket) -> str:
+    """Return the execution's name: the contract's id, and `-rb-<n>` for its n-th rollback execution."""
+    return f"{ticket.contract_id}-rb-{ticket.attempt}" if ticket.mode == "rollback" else ticket.contract_id
+
+
+def advance(
+    services: Services,
+    loaded: Loaded,
+    head: ContractHead,
+    *,
+    door: str,
+    command: Sequence[str],
+    entries: Sequence[EntryDraft],
+    items: Sequence[Item] = (),
+    unchanged: Sequence[Item] = (),
+    absent: Sequence[Ref[Any]] = (),
+    also: Sequence[Change] = (),
+    actor: str = "grace",
+) -> Loaded:
+    """Commit the contract's next head with what belongs to it, and return the contract as it stands then.
+
+    `command` names what is being done, and which try of it.
+
+    Raises:
+        Conflict: somebody wrote first, or this command had been carried out before: read again and decide anew.
+    """
+    committed = services.store.commit(
+        Commit(
+            command=command_id(head.contract_id, *command),
+            head=head.model_copy(update={"updated_at": loaded.at}),
+            was=loaded.head,
+            entries=tuple(entries),
+            at=loaded.at,
+            actor=actor,
+            subsystem=door,
+            items=tuple(items),
+            unchanged=tuple(unchanged),
+            absent=tuple(absent),
+            also=tuple(also),
+        )
+    )
+    if not isinstance(committed.head, ContractHead):
+        raise Conflict(f"{'/'.join(command)} of {head.contract_id} had been carried out before")
+    return replace(loaded, head=committed.head)
+
+
+def require_opt_in(tags: dict[str, str], resource: str) -> None:
+    """Refuse a resource that nobody has put into Grace's hands.
+
+    Raises:
+        Refused: `not_managed`, when the tag is missing or is not `true`.
+    """
+    if tags.get(OPT_IN_TAG) != "true":
+        raise Refused("not_managed", f"{resource} does not carry the tag {OPT_IN_TAG}=true, so Grace may not touch it")

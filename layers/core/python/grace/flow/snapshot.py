@@ -1,0 +1,170 @@
+"""Preflight, before anybody is disturbed; and the snapshot, taken under the lease before anything is changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from grace.actions.base import action
+from grace.errors import Busy, Refused
+from grace.flow.gate import asks
+from grace.flow.loading import Loaded, advance, load, require_opt_in
+from grace.model.base import Model, canonical
+from grace.model.contract import BEFORE_EFFECT, TERMINAL, Call, Contract, ContractHead, ContractStatus, Mode, Ticket
+from grace.model.entry import EntryDraft, ref
+from grace.model.records import Evidence, Lease, Observation, Snapshot, Step
+from grace.ports import Services
+from grace.resources.base import Captured, Restorable, resource_type
+
+ROLLBACK_SECONDS = 600
+"""What the lease leaves for putting the resource back."""
+PHASE_SECONDS = 600
+"""A phase that only calls is overdue after this long."""
+
+
+def preflight(call: Call, services: Services) -> Ticket:
+    """Prove that the contract could be executed now: opted in, unchanged, permitted, within bounds.
+
+    Takes no lease and changes nothing but the evidence.
+
+    Raises:
+        Refused: what is missing, in a sentence for the operator.
+    """
+    done = ref(Evidence, call.ticket.contract_id, "preflight")
+    loaded = load(call.ticket, services, done)
+    contract = loaded.contract
+    if loaded.head.status is not ContractStatus.DRAFTED:
+        raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value} already")
+    if loaded.view.get(done):
+        return call.ticket
+    kind, act = resource_type(contract.resource.type), action(contract.action.use)
+    require_opt_in(kind.tags(contract.resource, services.aws), contract.resource.arn)
+    captured = _unchanged(contract, contract.state_digest, kind, services)
+    act.check(contract.resource, captured, act.parse(contract.action.parameters), services.aws)
+    missing = services.permissions.missing(sorted({*act.iam, *kind.writes}), contract.resource.arn)
+    if missing:
+        raise Refused("permission", f"the roles that would act lack {', '.join(missing)} on {contract.resource.arn}")
+    seen = Observation(
+        id="preflight",
+        kind="preflight",
+        must=True,
+        result="passed",
+        predicate="the action can run: opted in, unchanged, permitted, within bounds",
+        expected="no objection",
+        observed="no objection",
+        samples=1,
+        supporting=1,
+        source=f"{contract.action.use} on {contract.resource.arn}",
+    )
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(update={"preflight": captured.digest}),
+        door="snapshot",
+        command=("preflight",),
+        entries=[EntryDraft(type="contract.preflighted", body={"state": captured.digest})],
+        items=[
+            Evidence(
+                contract_id=contract.contract_id,
+                phase="preflight",
+                taken_at=loaded.at,
+                observations=(seen,),
+                state_digest=captured.digest,
+            )
+        ],
+    )
+    return call.ticket
+
+
+def snapshot(call: Call, services: Services) -> Ticket:
+    """Take the resource's lease and keep its state in the vault; without both nothing will be done to it.
+
+    Raises:
+        Busy: another contract holds the lease; the workflow tries again.
+        Refused: the resource is in safe-hold, in its cooldown, changing, or not as it was when people decided.
+    """
+    lease_ref = ref(Lease, call.ticket.resource)
+    loaded = load(call.ticket, services, lease_ref)
+    head, contract = loaded.head, loaded.contract
+    lease = loaded.view.get(lease_ref) or Lease(resource=contract.resource.arn, until=loaded.at)
+    if head.snapshot and lease.owner == head.contract_id:
+        return call.ticket
+    _may_start(head, contract, call.ticket)
+    _lease_free(lease, loaded, services)
+    kind = resource_type(contract.resource.type)
+    captured = _unchanged(contract, head.preflight or contract.state_digest, kind, services)
+    fence = lease.fence + 1
+    body = Snapshot(
+        contract_id=head.contract_id,
+        resource=contract.resource,
+        fence=fence,
+        state=captured.state.model_dump(mode="json"),
+        digest=captured.digest,
+    )
+    pointer = services.vault.put(f"snapshots/{head.contract_id}/{fence}.json", canonical(body.model_dump(mode="json")))
+    until = loaded.at + timedelta(seconds=lease_seconds(contract))
+    advance(
+        services,
+        loaded,
+        head.model_copy(
+            update={"snapshot": pointer, "fence": fence, "deadline": loaded.at + timedelta(seconds=PHASE_SECONDS)}
+        ),
+        door="snapshot",
+        command=("snapshot", str(fence)),
+        entries=[
+            EntryDraft(
+                type="contract.snapshotted",
+                body={"snapshot": pointer.sha256, "key": pointer.key, "state": captured.digest, "fence": fence},
+            )
+        ],
+        items=[lease.model_copy(update={"owner": head.contract_id, "fence": fence, "until": until})],
+    )
+    return call.ticket
+
+
+def lease_seconds(contract: Contract) -> int:
+    """Return how long a contract may need its resource: call, two settles, the rollback, and five minutes to spare."""
+    return action(contract.action.use).call_seconds + 2 * contract.settle + ROLLBACK_SECONDS + 300
+
+
+def _may_start(head: ContractHead, contract: Contract, ticket: Ticket) -> None:
+    if head.status in TERMINAL or head.status not in BEFORE_EFFECT:
+        raise Refused(head.status.value, f"the contract is {head.status.value} already")
+    if head.stop:
+        raise Refused("stopped", head.stop)
+    if contract.mode is Mode.SHADOW:
+        raise Refused("shadow", f"{contract.playbook} is in shadow: it never acts")
+    if (asks(contract) or ticket.needs_approval) and head.status is not ContractStatus.APPROVED:
+        raise Refused("not_approved", "the contract needs an approval and has none")
+
+
+def _lease_free(lease: Lease, loaded: Loaded, services: Services) -> None:
+    contract = loaded.contract
+    if lease.hold:
+        raise Refused(
+            "safe_hold", f"{lease.resource} is in safe-hold since {lease.hold}: release it with grace release first"
+        )
+    others = lease.owner not in {"", contract.contract_id}
+    if others and (loaded.at < lease.until or _unfinished(lease.owner, services)):
+        raise Busy(f"{lease.resource} is held by {lease.owner} until {lease.until.isoformat()}")
+    if lease.last_action_at and loaded.at < lease.last_action_at + timedelta(seconds=contract.limits.cooldown):
+        until = lease.last_action_at + timedelta(seconds=contract.limits.cooldown)
+        raise Refused("cooldown", f"{lease.resource} was acted on recently; not again before {until.isoformat()}")
+
+
+def _unfinished(owner: str, services: Services) -> bool:
+    """Whether a lapsed lease still protects its resource: the holder has begun to act and has not ended."""
+    head_ref, step_ref = ref(ContractHead, owner), ref(Step, owner, "execute")
+    view = services.store.read(head_ref, step_ref)
+    head = view.get(head_ref)
+    return bool(head and not head.terminal and view.get(step_ref))
+
+
+def _unchanged(contract: Contract, digest: str, kind: Restorable[Model], services: Services) -> Captured[Model]:
+    """Capture the resource and refuse one that is changing, or is not as it was when the contract was drafted."""
+    moving = kind.in_progress(contract.resource, services.aws)
+    if moving:
+        raise Refused("in_progress", f"{contract.resource.arn} is being changed by somebody else: {moving}")
+    captured = kind.capture(contract.resource, services.aws)
+    if captured.digest != digest:
+        raise Refused("changed", f"{contract.resource.arn} is not as it was when the contract was drafted")
+    return captured
