@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 setup: ## Make .venv, .venv-engine and node_modules ready (PYTHON=... names the interpreter)
-	@for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11 python; do \
+	@for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11 python); do \
 	  if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	    exec "$$python" infra/provision.py $(if $(PYTHON),--this-python); \
 	  fi; \
