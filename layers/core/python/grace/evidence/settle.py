@@ -1,0 +1,158 @@
+"""When a CloudWatch alarm can be expected back in OK, from the alarm's own settings, and the rules it decides by.
+
+Source for the rules: Amazon CloudWatch User Guide, "Alarm evaluation" and "Configuring how CloudWatch alarms treat
+missing data" (with "Avoiding premature transitions to alarm state"). The tests hold both of its tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, cast, get_args
+
+Missing = Literal["missing", "ignore", "breaching", "notBreaching"]
+"""The alarm's `TreatMissingData`."""
+
+_HIGH_RESOLUTION = (10, 20, 30)
+_EXTRA_PERIODS = 2  # the guide's tables retrieve 5 datapoints for 3 evaluation periods
+_HOUR, _DAY = 3600, 86_400
+
+
+class UnsupportedAlarm(ValueError):
+    """The alarm has no period of its own to compute from (composite, PromQL); the sentence says which and why."""
+
+
+class AlarmState(StrEnum):
+    """CloudWatch's three alarm states, by their own names."""
+
+    OK = "OK"
+    ALARM = "ALARM"
+    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """What decides when a metric alarm changes state: M breaching datapoints out of the last N, and how silence counts.
+
+    `period` in seconds; `evaluation_periods` is N, `datapoints_to_alarm` is M. Raises ValueError for values
+    CloudWatch itself refuses.
+    """
+
+    period: int
+    evaluation_periods: int
+    datapoints_to_alarm: int
+    treat_missing: Missing = "missing"
+
+    def __post_init__(self) -> None:
+        if self.period not in _HIGH_RESOLUTION and (self.period <= 0 or self.period % 60):
+            raise ValueError(f"an alarm's period is 10, 20, 30 or a multiple of 60 seconds, got {self.period}")
+        if not 1 <= self.datapoints_to_alarm <= self.evaluation_periods:
+            raise ValueError(
+                f"{self.datapoints_to_alarm} datapoints to alarm out of {self.evaluation_periods} is not possible"
+            )
+        if self.treat_missing not in get_args(Missing):
+            raise ValueError(f"unknown missing-data treatment {self.treat_missing!r}")
+
+    @classmethod
+    def of(cls, alarm: Mapping[str, object]) -> AlarmSettings:
+        """From one alarm of a DescribeAlarms answer.
+
+        Without `DatapointsToAlarm` all evaluation periods must breach; without `TreatMissingData` it is `missing`, in
+        the AWS/DynamoDB namespace `ignore`. An alarm over several series takes their common period.
+        Raises UnsupportedAlarm for a composite alarm and for one without a period.
+        """
+        name = alarm.get("AlarmName", "without a name")
+        if "AlarmRule" in alarm:
+            raise UnsupportedAlarm(
+                f"alarm {name} is composite: it has no period of its own; name one of the metric alarms it combines"
+            )
+        periods = _periods(alarm)
+        evaluation_periods = alarm.get("EvaluationPeriods")
+        if len(periods) != 1 or not isinstance(evaluation_periods, int):
+            raise UnsupportedAlarm(
+                f"alarm {name} does not name one period and a number of evaluation periods; a settle time must be given"
+            )
+        datapoints = alarm.get("DatapointsToAlarm", evaluation_periods)
+        default = "ignore" if alarm.get("Namespace") == "AWS/DynamoDB" else "missing"
+        treat_missing = cast("Missing", alarm.get("TreatMissingData", default))
+        return cls(periods.pop(), evaluation_periods, cast("int", datapoints), treat_missing)
+
+    @property
+    def high_resolution(self) -> bool:
+        """Whether the alarm's datapoints are shorter than a minute."""
+        return self.period in _HIGH_RESOLUTION
+
+    @property
+    def evaluation_range(self) -> int:
+        """How many of the most recent periods CloudWatch looks at: more than N, in case some are missing.
+
+        The guide gives the number only by example (5 for N = 3); the two extra periods are used for every N.
+        """
+        return self.evaluation_periods + _EXTRA_PERIODS
+
+    @property
+    def evaluated_every(self) -> int:
+        """Seconds between evaluations: 10 for high resolution, an hour where N periods exceed a day, else 60."""
+        if self.high_resolution:
+            return 10
+        return _HOUR if self.period * self.evaluation_periods > _DAY else 60
+
+    @property
+    def publish_seconds(self) -> int:
+        """Seconds allowed for a datapoint to arrive after its period ended: 60, and 10 for high resolution.
+
+        CloudWatch promises no figure; these are Grace's own allowance. Too small only makes the first look come too
+        early.
+        """
+        return 10 if self.high_resolution else 60
+
+
+def alarm_state(datapoints: Sequence[bool | None], settings: AlarmSettings, previous: AlarmState) -> AlarmState:
+    """The state CloudWatch sets for these datapoints, oldest first: True breaching, False not, None missing.
+
+    Only the evaluation range counts; periods before the first datapoint given are missing. With N or more real
+    datapoints the N newest decide and the missing-data rule is not needed. With fewer, all real ones count and as
+    many as lack are filled by the rule. `missing` and `ignore` fill nothing: M breaching ones alarm, any good one
+    otherwise means OK. With breaching ones only, but fewer than M, `ignore` keeps the state, and `missing` alarms
+    once the oldest of them is M periods old (a "premature alarm") and until then has INSUFFICIENT_DATA (so in the
+    guide's earlier edition; the present one says only that it is not ALARM).
+    """
+    n, m = settings.evaluation_periods, settings.datapoints_to_alarm
+    in_range = list(datapoints)[-settings.evaluation_range :]
+    real = [point for point in in_range if point is not None][-n:]
+    breaching, filled = sum(real), n - len(real)
+    if settings.treat_missing == "breaching":
+        breaching += filled
+    if breaching >= m:
+        return AlarmState.ALARM
+    if filled == 0 or settings.treat_missing in ("breaching", "notBreaching") or False in real:
+        return AlarmState.OK
+    if settings.treat_missing == "ignore":
+        return previous
+    oldest_age = len(in_range) - in_range.index(True) if real else 0
+    return AlarmState.ALARM if oldest_age >= m else AlarmState.INSUFFICIENT_DATA
+
+
+def settle_seconds(settings: AlarmSettings) -> int:
+    """Seconds after the action until the alarm can be expected in OK, if every datapoint from then on is good.
+
+    The worst case is counted: all datapoints before the action were breaching, and the action fell at the start of a
+    period, which therefore stays breaching to its end. Then good periods must push the breaching ones out: N - M + 1
+    of them, for with those fewer than M of the newest N are breaching. Where silence counts as good (`notBreaching`)
+    a healthy resource may publish nothing, and CloudWatch goes on reading older datapoints as far as its evaluation
+    range reaches: range - M + 1 periods. With the other treatments silence never brings OK, so good datapoints are
+    what is waited for. Last come publication and the next evaluation.
+    """
+    reach = settings.evaluation_range if settings.treat_missing == "notBreaching" else settings.evaluation_periods
+    good_periods = reach - settings.datapoints_to_alarm + 1
+    return (1 + good_periods) * settings.period + settings.publish_seconds + settings.evaluated_every
+
+
+def _periods(alarm: Mapping[str, object]) -> set[int]:
+    """The distinct periods the alarm names: its own, or those of the series it combines."""
+    found: list[object] = [alarm.get("Period")]
+    metrics = alarm.get("Metrics")
+    for query in metrics if isinstance(metrics, list) else []:
+        found += [query.get("Period"), query.get("MetricStat", {}).get("Period")]
+    return {period for period in found if isinstance(period, int)}
