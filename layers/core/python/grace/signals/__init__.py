@@ -41,10 +41,8 @@ def parse(body: str | bytes) -> Signal:
 
 
 def is_problem(signal: Signal) -> bool:
-    """Return whether the signal reports trouble: an alarm that is on, or an event that is more than information."""
-    if signal.state is SignalState.EVENT:
-        return signal.severity is not Severity.INFO
-    return signal.state is SignalState.ALARM
+    """Return whether the signal reports trouble: an alarm that is on or an event, and more than information."""
+    return signal.state in (SignalState.ALARM, SignalState.EVENT) and signal.severity is not Severity.INFO
 
 
 def _is_notification(document: Any) -> bool:

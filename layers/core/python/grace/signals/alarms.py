@@ -137,7 +137,7 @@ def _signal(
         alarm_class=trouble,
         state=state,
         previous_state=previous,
-        severity=subjects.severity(trouble) if state is SignalState.ALARM else Severity.INFO,
+        severity=_severity(name, state, trouble),
         metric=metric,
         observed=float(observed.group(1)) if observed else None,
         threshold=measure.threshold,
@@ -145,6 +145,13 @@ def _signal(
         resources=subjects.resources(metric, partition, region, account) if metric else (),
         message=reason,
     )
+
+
+def _severity(name: str, state: SignalState, trouble: str) -> Severity:
+    # A target-tracking policy's own alarms are its input, on most of the day; Auto Scaling reserves the prefix.
+    if state is not SignalState.ALARM or name.startswith("TargetTracking-"):
+        return Severity.INFO
+    return subjects.severity(trouble)
 
 
 def _parts(arn: str, where: str) -> tuple[str, str, str, str]:
