@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -47,8 +47,7 @@ def rollback(call: Call, services: Services) -> Ticket:
         raise StaleFence(f"the lease of {ticket.resource} is no longer held by this contract")
     if undoing is None:
         loaded, undoing, lease = _begin(loaded, acted, lease, why(ticket, loaded), services)
-    kept = gate.read_snapshot(loaded.head, services)
-    _restore(loaded, acted, undoing, lease, kept, services)
+    _restore(_Undoing(loaded, acted, undoing, lease, gate.read_snapshot(loaded.head, services)), services)
     return ticket
 
 
@@ -116,35 +115,41 @@ def _begin(loaded: Loaded, acted: Step, lease: Lease, reason: str, services: Ser
     return after, step.model_copy(update={"version": 1}), bumped
 
 
-def _restore(loaded: Loaded, acted: Step, undoing: Step, lease: Lease, kept: Snapshot, services: Services) -> None:
-    contract = loaded.contract
+@dataclass(frozen=True, slots=True)
+class _Undoing:
+    """All that putting one resource back needs to know."""
+
+    loaded: Loaded
+    acted: Step
+    step: Step
+    lease: Lease
+    kept: Snapshot
+
+
+def _restore(undo: _Undoing, services: Services) -> None:
+    contract = undo.loaded.contract
     kind = resource_type(contract.resource.type)
-    wanted = kind.parse(kept.state)
+    wanted = kind.parse(undo.kept.state)
     now = kind.capture(contract.resource, services.aws)
-    if now.digest not in {kept.digest, acted.after_digest, acted.expected_digest}:
+    if now.digest not in {undo.kept.digest, undo.acted.after_digest, undo.acted.expected_digest}:
         found = "; ".join(kind.differences(wanted, now.state))
-        _hold(loaded, lease, f"somebody else changed the resource after us, so it is left as it is: {found}", services)
+        reason = f"somebody else changed the resource after us, so it is left as it is: {found}"
+        _hold(undo.loaded, undo.lease, reason, services)
         return
-    if now.digest != kept.digest:
+    if now.digest != undo.kept.digest:
         kind.restore(contract.resource, wanted, now, services.aws)
         now = kind.capture(contract.resource, services.aws)
-    _measured(loaded, undoing, lease, kept, now, kind.differences(wanted, now.state), services)
-
-
-def _measured(
-    loaded: Loaded,
-    undoing: Step,
-    lease: Lease,
-    kept: Snapshot,
-    now: Captured[Any],
-    differences: list[str],
-    services: Services,
-) -> None:
-    """Write the rollback's own verdict: every field of the snapshot is back, and the alarm is no worse."""
-    loaded = replace(loaded, at=services.clock.now())
-    if differences or now.digest != kept.digest:
-        _hold(loaded, lease, f"the restore did not take: {'; '.join(differences)}", services)
+    undo = replace(undo, loaded=replace(undo.loaded, at=services.clock.now()))
+    differences = kind.differences(wanted, now.state)
+    if differences or now.digest != undo.kept.digest:
+        _hold(undo.loaded, undo.lease, f"the restore did not take: {'; '.join(differences)}", services)
         return
+    _restored(undo, now, services)
+
+
+def _restored(undo: _Undoing, now: Captured[Any], services: Services) -> None:
+    """Write the rollback's own verdict: every field of the snapshot is back; how the alarm stands is said beside it."""
+    loaded = undo.loaded
     alarm = services.alarms.describe(loaded.contract.alarm) if loaded.contract.alarm else None
     seen = Observation(
         id="restored",
@@ -152,10 +157,10 @@ def _measured(
         must=True,
         result="passed",
         predicate="every field of the snapshot is back",
-        expected=kept.digest,
+        expected=undo.kept.digest,
         observed=now.digest,
-        samples=len(kept.state),
-        supporting=len(kept.state),
+        samples=len(undo.kept.state),
+        supporting=len(undo.kept.state),
         source=f"capture of {loaded.contract.resource.arn}",
         note=f"the alarm is {alarm.state}" if alarm else "",
     )
@@ -172,7 +177,7 @@ def _measured(
             )
         ],
         items=[
-            undoing.model_copy(update={"status": StepStatus.DONE, "after_digest": now.digest, "done_at": loaded.at}),
+            undo.step.model_copy(update={"status": StepStatus.DONE, "after_digest": now.digest, "done_at": loaded.at}),
             Evidence(
                 contract_id=loaded.head.contract_id,
                 phase="rollback",

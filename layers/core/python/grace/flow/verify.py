@@ -90,6 +90,8 @@ def _guard(reading: GuardReading) -> GuardResult:
         effect=(reading.after or 0.0) - (reading.before or 0.0),
         p_value=reading.p_value,
         effective_n=float(min(reading.samples_before, reading.samples_after)),
+        tolerance=None,
+        detectable=None,
         reason=reading.note,
     )
 

@@ -1,0 +1,162 @@
+"""Ask people, and read what they decided. The record decides; the workflow's wake-up carries no authority."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from grace.errors import Refused
+from grace.flow.loading import Loaded, advance, load
+from grace.model.approval import Approval, ApprovalStatus
+from grace.model.contract import Call, Contract, ContractStatus, Ticket
+from grace.model.entry import EntryDraft, ref
+from grace.ports import Services
+
+GRACE_SECONDS = 120
+"""How long after an approval's expiry the sweep may take to write it."""
+
+
+def ask(call: Call, services: Services) -> Ticket:
+    """Open the approval and tell those who may decide; with the task token sealed into the record.
+
+    Raises:
+        Refused: there are not enough people who may decide.
+    """
+    if not call.task_token:
+        return decided(call, services)
+    ticket = call.ticket
+    approval_ref = ref(Approval, ticket.contract_id, "1")
+    loaded = load(ticket, services, approval_ref)
+    found = loaded.view.get(approval_ref)
+    sealed = services.sealer.seal(call.task_token, ticket.contract_id)
+    if found:
+        _new_token(loaded, found, sealed, services)
+        return ticket
+    if loaded.head.status is not ContractStatus.DRAFTED or not loaded.head.preflight:
+        raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value}, or has no preflight")
+    approval = _approval(loaded, sealed, services)
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(
+            update={
+                "status": ContractStatus.AWAITING_APPROVAL,
+                "generation": 1,
+                "deadline": approval.expires_at + timedelta(seconds=GRACE_SECONDS),
+            }
+        ),
+        door="ask",
+        command=("ask", "1"),
+        entries=[
+            EntryDraft(
+                type="approval.requested",
+                body={
+                    "approvers": list(approval.approvers),
+                    "need": approval.need,
+                    "expires": approval.expires_at.isoformat(),
+                    "digest": approval.digest,
+                },
+            )
+        ],
+        items=[approval],
+    )
+    _tell(loaded.contract, approval, services)
+    return ticket
+
+
+def decided(call: Call, services: Services) -> Ticket:
+    """Read the record after whatever woke the workflow; go on only when it says approved.
+
+    Raises:
+        Refused: rejected, expired, superseded, or not decided at all.
+    """
+    ticket = call.ticket
+    loaded = load(ticket, services)
+    head = loaded.head
+    if head.status is ContractStatus.APPROVED:
+        return ticket
+    if head.status is ContractStatus.AWAITING_APPROVAL:
+        approval_ref = ref(Approval, head.contract_id, str(head.generation))
+        approval = services.store.read(approval_ref).need(approval_ref)
+        expire(loaded, approval, services)
+        raise Refused("expired", "nobody decided in time")
+    raise Refused(head.status.value, head.reason or f"the contract is {head.status.value}")
+
+
+def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
+    """Write that the time to decide is over; the one who writes first, a vote or this, is right."""
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(update={"status": ContractStatus.EXPIRED, "reason": "nobody decided in time"}),
+        door="ask",
+        command=("expire", str(approval.generation)),
+        entries=[EntryDraft(type="approval.expired", body={"generation": approval.generation})],
+        items=[approval.model_copy(update={"status": ApprovalStatus.EXPIRED, "decided_at": loaded.at})],
+    )
+
+
+def _approval(loaded: Loaded, sealed: str, services: Services) -> Approval:
+    contract, catalogue = loaded.contract, services.catalogue
+    tier: Literal[2, 3] = 3 if contract.tier == 3 else 2
+    need = 2 if tier == 3 else 1
+    excluded = tuple(sorted({contract.requested_by, *contract.caused_by}))
+    people = tuple(p.id for p in catalogue.directory.members(catalogue.approvers))
+    able = [person for person in people if person not in excluded]
+    if len(able) < need:
+        raise Refused(
+            "nobody_to_ask",
+            f"the group {catalogue.approvers!r} has {len(able)} people who may decide this, and {need} are needed: "
+            "add people to the people file and deploy",
+        )
+    return Approval(
+        contract_id=contract.contract_id,
+        generation=1,
+        status=ApprovalStatus.PENDING,
+        digest=contract.digest(),
+        tier=tier,
+        need=need,
+        approvers=people,
+        excluded=excluded,
+        asked_at=loaded.at,
+        expires_at=loaded.at + timedelta(seconds=catalogue.approval_seconds[tier]),
+        task_token=sealed,
+    )
+
+
+def _new_token(loaded: Loaded, found: Approval, sealed: str, services: Services) -> None:
+    """A repeated Ask waits on a new token; the old one wakes nobody."""
+    if found.status is not ApprovalStatus.PENDING:
+        raise Refused(found.status.value, f"the approval is {found.status.value} already")
+    advance(
+        services,
+        loaded,
+        loaded.head,
+        door="ask",
+        command=("token", str(found.version)),
+        entries=[EntryDraft(type="approval.reissued", body={"generation": found.generation})],
+        items=[found.model_copy(update={"task_token": sealed})],
+    )
+
+
+def _tell(contract: Contract, approval: Approval, services: Services) -> None:
+    services.messages.publish(
+        "approval.requested",
+        {
+            "contract": contract.contract_id,
+            "mission": contract.mission_id,
+            "corr": contract.corr,
+            "approvers": list(approval.approvers),
+            "need": approval.need,
+            "expires": approval.expires_at.isoformat(),
+        },
+    )
+    services.messages.notify(
+        "medium",
+        f"approval needed: {contract.playbook} on {contract.resource.path}"[:100],
+        f"What happened: {contract.reason}\n"
+        f"What would be done: {contract.action.use} {contract.action.parameters} on {contract.resource.arn}\n"
+        f"How it would be undone: {contract.undo_text}\n"
+        f"Who may decide: {', '.join(approval.approvers)} ({approval.need} needed) until {approval.expires_at.isoformat()}\n"
+        f"What next: grace show {contract.contract_id}, then grace decide {contract.contract_id} approve|reject",
+    )

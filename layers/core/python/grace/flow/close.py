@@ -1,0 +1,173 @@
+"""The end of every contract: the lease goes back, the outcome is kept, people are told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from grace.flow.loading import Loaded, advance, load
+from grace.flow.rollback import why
+from grace.model.base import Item
+from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStatus, Ticket
+from grace.model.entry import Change, EntryDraft, ref
+from grace.model.mission import Mission, MissionStatus
+from grace.model.records import InFlight, Lease, Outcome, PlaybookStats, Step
+from grace.ports import Services
+
+_SEVERITY = {
+    ContractStatus.SAFE_HOLD: "critical",
+    ContractStatus.ROLLED_BACK: "high",
+    ContractStatus.PARTIAL: "medium",
+    ContractStatus.REFUSED: "medium",
+    ContractStatus.EXPIRED: "medium",
+}
+_COUNTED = frozenset({"verified", "partial", "rolled_back", "safe_hold"})
+
+
+def close(call: Call, services: Services) -> Ticket:
+    """Close a contract, whatever its end; one that has not ended ends here, in the only honest way left.
+
+    Before any effect that is `refused`; after one, when not even the rollback could say how it went, it is
+    `safe_hold`: the lease stays and people are told. People are told before the closing is written, so that a crash
+    in between tells them twice rather than never.
+    """
+    ticket = call.ticket
+    refs = (
+        ref(Lease, ticket.resource),
+        ref(Mission, ticket.mission_id),
+        ref(InFlight),
+        ref(Step, ticket.contract_id, "execute"),
+    )
+    loaded = load(ticket, services, *refs)
+    if loaded.head.closed:
+        return ticket
+    acted = loaded.view.get(refs[3]) is not None
+    head = _ended(ticket, loaded, acted=acted)
+    stats_ref = ref(PlaybookStats, loaded.contract.playbook, loaded.contract.diagnosis.value)
+    counted = head.status.value in _COUNTED
+    stats = services.store.read(stats_ref).get(stats_ref) if counted else None
+    items: list[Item] = [*_lease(loaded, head, loaded.view.get(refs[0])), _outcome(loaded, head, acted=acted)]
+    if counted:
+        items.append(_count(stats, loaded, head.status))
+    flight = loaded.view.get(refs[2])
+    if flight and head.contract_id in flight.contracts:
+        left = tuple(c for c in flight.contracts if c != head.contract_id)
+        items.append(flight.model_copy(update={"contracts": left}))
+    _tell(loaded, head, services)
+    advance(
+        services,
+        loaded,
+        head.model_copy(update={"closed": True}),
+        door="close",
+        command=("close",),
+        entries=[
+            EntryDraft(
+                type="contract.closed",
+                body={"status": head.status.value, "reason": head.reason, "verdict": head.verdict},
+            )
+        ],
+        items=items,
+        also=_mission(loaded, head, loaded.view.get(refs[1])),
+    )
+    services.meter.count(f"contract_{head.status.value}")
+    return ticket
+
+
+def _ended(ticket: Ticket, loaded: Loaded, *, acted: bool) -> ContractHead:
+    head = loaded.head
+    if head.terminal:
+        return head
+    reason = why(ticket, loaded)[:240]
+    if head.status in BEFORE_EFFECT and not acted:
+        return head.model_copy(update={"status": ContractStatus.REFUSED, "reason": reason})
+    return head.model_copy(update={"status": ContractStatus.SAFE_HOLD, "reason": reason})
+
+
+def _lease(loaded: Loaded, head: ContractHead, lease: Lease | None) -> list[Lease]:
+    """Give the lease back; in safe-hold it stays with the resource until a person releases it."""
+    if lease is None or lease.owner != head.contract_id:
+        return []
+    if head.status is ContractStatus.SAFE_HOLD:
+        return [] if lease.hold == head.contract_id else [lease.model_copy(update={"hold": head.contract_id})]
+    return [lease.model_copy(update={"owner": "", "until": loaded.at})]
+
+
+def _outcome(loaded: Loaded, head: ContractHead, *, acted: bool) -> Outcome:
+    contract = loaded.contract
+    kept = head.status in {ContractStatus.VERIFIED, ContractStatus.PARTIAL}
+    undone = {ContractStatus.ROLLED_BACK: True, ContractStatus.SAFE_HOLD: False}
+    return Outcome(
+        contract_id=head.contract_id,
+        playbook=contract.playbook,
+        diagnosis=contract.diagnosis,
+        resource=contract.resource.arn,
+        status=head.status,
+        verdict=head.verdict,
+        confidence=head.confidence,
+        tier=contract.tier,
+        mode=contract.mode,
+        acted=acted,
+        restored=undone.get(head.status) if acted else None,
+        seconds=_seconds(head.created_at, loaded.at),
+        at=loaded.at,
+        relapse_until=loaded.at + timedelta(seconds=contract.relapse) if kept else None,
+    )
+
+
+def _seconds(since: datetime, until: datetime) -> int:
+    return max(0, int((until - since).total_seconds()))
+
+
+def _count(stats: PlaybookStats | None, loaded: Loaded, status: ContractStatus) -> PlaybookStats:
+    contract = loaded.contract
+    stats = stats or PlaybookStats(playbook=contract.playbook, diagnosis=contract.diagnosis)
+    return stats.model_copy(update={status.value: getattr(stats, status.value) + 1})
+
+
+def _mission(loaded: Loaded, head: ContractHead, mission: Mission | None) -> list[Change]:
+    """End the mission with its contract; anything but verified leaves it to a person."""
+    if mission is None or mission.status is MissionStatus.CLOSED:
+        return []
+    settled = {ContractStatus.VERIFIED, ContractStatus.SUPERSEDED}
+    after = mission.model_copy(
+        update={
+            "status": MissionStatus.CLOSED,
+            "updated_at": loaded.at,
+            "reason": f"{head.status.value}{'' if head.status in settled else ': a person was told'}",
+        }
+    )
+    entry = EntryDraft(type="mission.closed", body={"contract": head.contract_id, "status": head.status.value})
+    return [Change(head=after, was=mission, entries=(entry,))]
+
+
+def _tell(loaded: Loaded, head: ContractHead, services: Services) -> None:
+    """Tell the bus of every end, and people of every end but verified."""
+    contract = loaded.contract
+    services.messages.publish(
+        "agentic.problem_resolved" if head.status is ContractStatus.VERIFIED else "agentic.action_failed",
+        {
+            "contract": head.contract_id,
+            "mission": head.mission_id,
+            "corr": head.corr,
+            "status": head.status.value,
+            "verdict": head.verdict,
+            "confidence": head.confidence,
+            "resource": contract.resource.arn,
+            "playbook": contract.playbook,
+        },
+    )
+    if head.status is ContractStatus.VERIFIED:
+        return
+    safe = (
+        "Nobody of ours will touch it until you release it."
+        if head.status is ContractStatus.SAFE_HOLD
+        else ("It is as it was before." if head.status is not ContractStatus.PARTIAL else "The change is kept.")
+    )
+    services.messages.notify(
+        _SEVERITY.get(head.status, "low"),
+        f"{head.status.value}: {contract.playbook} on {contract.resource.path}"[:100],
+        f"What happened: {contract.reason}\n"
+        f"What Grace did: {head.status.value} ({head.reason})\n"
+        f"To what: {contract.resource.arn}\n"
+        f"Is it safe now: {safe}\n"
+        f"What next: grace show {head.contract_id}",
+    )

@@ -1,0 +1,70 @@
+"""Wake what waits: a decided approval releases its task; an order to stop ends the execution and starts the undo."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from grace.flow.loading import advance, execution_name, load, ticket_for
+from grace.flow.rollback import ROLLBACK_SECONDS
+from grace.model.approval import Approval, ApprovalStatus
+from grace.model.contract import Contract, ContractHead, Ticket
+from grace.model.entry import EntryDraft, ref
+from grace.ports import Services
+
+
+def approval_changed(contract_id: str, generation: int, services: Services) -> bool:
+    """Wake the workflow of a contract whose approval is decided; whether it may go on it reads for itself.
+
+    Returns:
+        Whether something was waiting. A workflow that has moved on is not an error.
+    """
+    approval_ref = ref(Approval, contract_id, str(generation))
+    approval = services.store.read(approval_ref).get(approval_ref)
+    if approval is None or approval.status is ApprovalStatus.PENDING or not approval.task_token:
+        return False
+    return services.workflow.wake(services.sealer.unseal(approval.task_token, contract_id), contract_id)
+
+
+def contract_changed(contract_id: str, services: Services) -> bool:
+    """Carry out an order to stop a contract: end its execution and start its rollback.
+
+    Returns:
+        Whether there was such an order and the contract had not ended.
+    """
+    head_ref, body_ref = ref(ContractHead, contract_id), ref(Contract, contract_id)
+    view = services.store.read(head_ref, body_ref)
+    head, contract = view.get(head_ref), view.get(body_ref)
+    if head is None or contract is None or not head.stop or head.terminal or head.rollbacks:
+        return False
+    start_rollback(contract, head.stop, services)
+    return True
+
+
+def start_rollback(contract: Contract, reason: str, services: Services) -> Ticket:
+    """Stop whatever execution runs for a contract and start the next rollback execution; the undo itself is verified.
+
+    Raises:
+        Conflict: somebody else is starting one; called again, this sees it.
+    """
+    loaded = load(ticket_for(contract, needs_approval=False), services)
+    number = loaded.head.rollbacks + 1
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(
+            update={"rollbacks": number, "deadline": loaded.at + timedelta(seconds=ROLLBACK_SECONDS)}
+        ),
+        door="resolve",
+        command=("rollback", str(number)),
+        entries=[EntryDraft(type="contract.rollback_started", body={"n": number, "reason": reason[:1000]})],
+    )
+    return restart_rollback(contract, number, reason, services)
+
+
+def restart_rollback(contract: Contract, number: int, reason: str, services: Services) -> Ticket:
+    """Start the rollback execution `number`, after the one before it was stopped; starting it twice starts it once."""
+    earlier = ticket_for(contract, needs_approval=False, rollback=number - 1)
+    services.workflow.stop(execution_name(earlier), reason)
+    ticket = ticket_for(contract, needs_approval=False, rollback=number)
+    services.workflow.start(execution_name(ticket), ticket)
+    return ticket
