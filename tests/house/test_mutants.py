@@ -36,7 +36,7 @@ def task(door: str, then: str | None, trouble: str) -> dict[str, Any]:
 MACHINE: dict[str, Any] = {
     "StartAt": "Snapshot",
     "States": {
-        "Snapshot": task("Snapshot", "Execute", "Close"),
+        "Snapshot": task("Snapshot", "Execute", "Rollback"),
         "Execute": task("ExecuteArn", "Settle", "Rollback"),
         "Settle": {"Type": "Wait", "SecondsPath": "$.settle", "Next": "Verdict"},
         "Verdict": {
@@ -46,7 +46,7 @@ MACHINE: dict[str, Any] = {
         },
         "Rollback": task("rollback_arn", "Close", "Lost"),
         "Close": task("Close", None, "Lost"),
-        "Lost": {"Type": "Fail", "Error": "TransientError"},
+        "Lost": {"Type": "Fail", "Error": "Lost"},
     },
 }
 DOOR = '''"""Door."""
@@ -278,7 +278,12 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         mutated(lambda states: states["Execute"].update(Retry=[{"ErrorEquals": ["Oops"], "JitterStrategy": "FULL"}])),
         "'Oops'",
     ),
-    ("machine_knows_only_our_errors", ASL, mutated(lambda states: states["Lost"].update(Error="Oops")), "'Oops'"),
+    (
+        "machine_knows_only_our_errors",
+        ASL,
+        mutated(lambda states: states["Close"]["Catch"].append({"ErrorEquals": ["Oops"], "Next": "Lost"})),
+        "'Oops'",
+    ),
     ("machine_paths_are_whole", ASL, mutated(lambda states: states["Settle"].update(Next="Nowhere")), "'Nowhere'"),
     (
         "machine_paths_are_whole",
@@ -344,6 +349,12 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         ASL,
         mutated(lambda states: states["Execute"].update(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Close"}])),
         "an error in Execute leads to Close",
+    ),
+    (
+        "machine_undoes_after_snapshot",
+        ASL,
+        mutated(lambda states: states["Snapshot"]["Catch"].insert(0, {"ErrorEquals": ["X"], "Next": "Close"})),
+        "an error in Snapshot leads to Close",
     ),
     ("machine_undoes_after_snapshot", ASL, mutated(lambda states: states.pop("Rollback")), "has no state Rollback"),
 ]

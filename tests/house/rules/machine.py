@@ -110,14 +110,14 @@ def machine_tasks_expect_trouble(tree: Tree) -> list[str]:
 
 
 def machine_undoes_after_snapshot(tree: Tree) -> list[str]:
-    """From the state after Snapshot until undoing or closing begins, every Catch leads to Rollback."""
+    """From Snapshot on, until undoing or closing begins, every Catch leads to Rollback."""
     states = dict(_states(tree))
     if not states:
         return []
     if missing := {"Snapshot", "Rollback"} - states.keys():
         return [f"{MACHINE}: has no state {name}" for name in sorted(missing)]
     arrows = {name: set() if name in AFTER_THE_ACTION else set(_targets(state)) for name, state in states.items()}
-    behind = _closure({states["Snapshot"]["Next"]}, arrows) - AFTER_THE_ACTION
+    behind = _closure({"Snapshot"}, arrows) - AFTER_THE_ACTION
     return [
         f"{MACHINE}: an error in {name} leads to {catch['Next']}, not to Rollback"
         for name in sorted(behind & states.keys())
@@ -140,9 +140,8 @@ def _targets(state: State) -> list[str]:
 
 
 def _errors(state: State) -> list[str]:
-    """Return every error name the state routes on or fails with."""
-    routed = [error for rule in (*state.get("Retry", []), *state.get("Catch", [])) for error in rule["ErrorEquals"]]
-    return routed + ([state["Error"]] if "Error" in state else [])
+    """Return every error name the state routes on; a Fail's own name is for people to read."""
+    return [error for rule in (*state.get("Retry", []), *state.get("Catch", [])) for error in rule["ErrorEquals"]]
 
 
 def _closure(start: set[str], arrows: dict[str, set[str]]) -> set[str]:
