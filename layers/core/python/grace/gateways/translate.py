@@ -88,7 +88,7 @@ def is_read(operation: str) -> bool:
     return operation.startswith(_READS)
 
 
-def error_code(exc: Exception) -> str:
+def error_code(exc: BaseException) -> str:
     """Return the service's own code for a refusal, empty for any other error."""
     return str(exc.response.get("Error", {}).get("Code", "")) if isinstance(exc, ClientError) else ""
 
@@ -142,3 +142,8 @@ def _absent(code: str, status: int, message: str) -> bool:
     if code in _ABSENT_CODES or status == 404 or any(word in code for word in _ABSENT):
         return True
     return code in _VAGUE and any(word in message for word in _ABSENT_WORDS)
+
+
+def code_of(exc: GraceError) -> str:
+    """Return the service's code behind one of our errors, where one answer among the refusals means something else."""
+    return error_code(exc.__cause__) if exc.__cause__ is not None else ""

@@ -1,0 +1,219 @@
+"""The ports of this room without a network: the same promises, kept in memory. For tests, benchmarks and rehearsals."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from grace.errors import BadRequest, IntegrityError, Refused, Unavailable
+from grace.gateways.addresses import check_listed
+from grace.gateways.metrics import Key, Points, series_key
+from grace.model.base import Json
+from grace.model.contract import Ticket
+from grace.model.mission import DraftRequest
+from grace.model.signal import MetricRef
+from grace.ports import AlarmFacts, SeriesRequest
+
+Handler = Callable[..., dict[str, Json]]
+
+
+class MemoryClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, at: datetime = datetime(2026, 1, 31, 12, tzinfo=UTC)) -> None:
+        """Start at a moment."""
+        self._at = at
+
+    def now(self) -> datetime:
+        """Return the moment it stands at."""
+        return self._at
+
+    def advance(self, seconds: float) -> None:
+        """Move forward."""
+        self._at += timedelta(seconds=seconds)
+
+
+class MemoryAws:
+    """Answers by service and operation, and every call that was made. What nobody answers is refused by name."""
+
+    def __init__(self, handlers: Mapping[tuple[str, str], Handler] | None = None) -> None:
+        """Keep the handlers; each takes the call's arguments and returns its answer, or raises one of our errors."""
+        self.handlers = dict(handlers or {})
+        self.calls: list[tuple[str, str, dict[str, Json]]] = []
+
+    def call(self, service: str, operation: str, /, **arguments: Json) -> dict[str, Json]:
+        """Return what the handler returns; raises `BadRequest` for a call that has none."""
+        self.calls.append((service, operation, arguments))
+        if (service, operation) not in self.handlers:
+            raise BadRequest(f"{service}.{operation}: nobody answers this here")
+        return self.handlers[service, operation](**arguments)
+
+
+class MemoryMetrics:
+    """Series in memory. `fetches` counts calls, each of which would be one GetMetricData."""
+
+    def __init__(self) -> None:
+        """Start with no data."""
+        self._series: dict[Key, dict[int, float]] = {}
+        self.fetches = 0
+
+    def put(self, metric: MetricRef, points: Iterable[tuple[int, float]]) -> None:
+        """Add points (epoch second of the period's start, value); a later one at the same time replaces the earlier."""
+        self._series.setdefault(series_key(metric), {}).update(points)
+
+    def fetch(self, requests: Sequence[SeriesRequest]) -> list[Points]:
+        """Return per request its points, ascending, `start <= second < end`."""
+        self.fetches += bool(requests)
+        return [
+            sorted(
+                (at, value)
+                for at, value in self._series.get(series_key(request.metric), {}).items()
+                if request.start <= at < request.end
+            )
+            for request in requests
+        ]
+
+
+class MemoryAlarms:
+    """Alarms in memory."""
+
+    def __init__(self, alarms: Iterable[AlarmFacts] = ()) -> None:
+        """Keep alarms by name."""
+        self._alarms = {alarm.name: alarm for alarm in alarms}
+
+    def put(self, alarm: AlarmFacts) -> None:
+        """Add an alarm, or replace it by name."""
+        self._alarms[alarm.name] = alarm
+
+    def describe(self, name: str) -> AlarmFacts | None:
+        """Return the alarm with that name or ARN, or None."""
+        _, _, after = name.partition(":alarm:")
+        return self._alarms.get(after or name)
+
+    def in_alarm(self) -> list[AlarmFacts]:
+        """Return every metric alarm in state ALARM, in the order they were added."""
+        return [alarm for alarm in self._alarms.values() if alarm.state == "ALARM" and alarm.metric is not None]
+
+
+class MemoryWorkflow:
+    """Executions by name and waiting tokens. An execution runs until `end` says how it ended."""
+
+    def __init__(self) -> None:
+        """Start with nothing running."""
+        self.started: dict[str, Ticket] = {}
+        self.woken: dict[str, Ticket] = {}
+        self._status: dict[str, str] = {}
+        self._waiting: set[str] = set()
+
+    def start(self, name: str, ticket: Ticket) -> None:
+        """Start an execution; one of that name that runs or ran already is success."""
+        self.started.setdefault(name, ticket)
+        self._status.setdefault(name, "RUNNING")
+
+    def status(self, name: str) -> str | None:
+        """Return how it stands, or None when there never was one."""
+        return self._status.get(name)
+
+    def end(self, name: str, status: str) -> None:
+        """Let an execution end, as the workflow itself would."""
+        self._status[name] = status
+
+    def stop(self, name: str, reason: str) -> None:  # noqa: ARG002  the port's reason is for people
+        """Stop an execution; one that has ended, or never began, is success."""
+        if self._status.get(name) == "RUNNING":
+            self._status[name] = "ABORTED"
+
+    def wait(self, task_token: str) -> None:
+        """Let a task wait for its token, as the workflow itself would."""
+        self._waiting.add(task_token)
+
+    def wake(self, task_token: str, ticket: Ticket) -> bool:
+        """Release a waiting task; False when nobody waits for the token (any more)."""
+        if task_token not in self._waiting:
+            return False
+        self._waiting.remove(task_token)
+        self.woken[task_token] = ticket
+        return True
+
+
+class MemoryMessages:
+    """What was said, in order."""
+
+    def __init__(self) -> None:
+        """Start in silence."""
+        self.notified: list[tuple[str, str, str]] = []
+        self.published: list[tuple[str, dict[str, Json]]] = []
+        self.drafts: list[DraftRequest] = []
+
+    def notify(self, severity: str, subject: str, text: str) -> None:
+        """Keep it."""
+        self.notified.append((severity, subject, text))
+
+    def publish(self, event: str, detail: Mapping[str, Json]) -> None:
+        """Keep the event as it would arrive: what is not JSON is an error here as it is there."""
+        self.published.append((event, json.loads(json.dumps(detail))))
+
+    def draft(self, request: DraftRequest) -> None:
+        """Keep it."""
+        self.drafts.append(request)
+
+
+class MemorySealer:
+    """Binds a text to its context and tells a changed one. It hides nothing: never for real secrets."""
+
+    def __init__(self, key: bytes = b"memory") -> None:
+        """Keep the key of the checksum."""
+        self._key = key
+
+    def seal(self, plain: str, context: str) -> str:
+        """Return the text with its checksum, in base64."""
+        return base64.b64encode(self._sum(plain.encode(), context) + plain.encode()).decode()
+
+    def unseal(self, sealed: str, context: str) -> str:
+        """Return the plain text; raises `IntegrityError` for another context or changed bytes."""
+        try:
+            raw = base64.b64decode(sealed, validate=True)
+        except ValueError as exc:
+            raise IntegrityError("a sealed value is not base64: it was changed") from exc
+        if not hmac.compare_digest(raw[:32], self._sum(raw[32:], context)):
+            raise IntegrityError("a sealed value does not open: other bytes, or another owner")
+        return raw[32:].decode()
+
+    def _sum(self, plain: bytes, context: str) -> bytes:
+        framed = len(context.encode()).to_bytes(4, "big") + context.encode() + plain
+        return hmac.new(self._key, framed, hashlib.sha256).digest()
+
+
+class MemoryPermissions:
+    """Every action is allowed but those named."""
+
+    def __init__(self, denied: Iterable[str] = ()) -> None:
+        """Keep what is not allowed."""
+        self.denied = set(denied)
+
+    def missing(self, actions: Sequence[str], resource: str) -> list[str]:  # noqa: ARG002  denied on every resource
+        """Return the denied ones among the actions, in the order they were asked."""
+        return [action for action in actions if action in self.denied]
+
+
+class MemoryFetch:
+    """Answers by URL, under the same allow-list; a URL without an answer does not answer."""
+
+    def __init__(self, hosts: Sequence[str], answers: Mapping[str, tuple[int, bytes] | Refused] | None = None) -> None:
+        """Keep the list and the answers."""
+        self._hosts = tuple(hosts)
+        self.answers = dict(answers or {})
+
+    def get(self, url: str) -> tuple[int, bytes]:
+        """Return the answer; raises `Refused` for a host that is not listed, `Unavailable` for one that is silent."""
+        check_listed(url, self._hosts)
+        answer = self.answers.get(url)
+        if isinstance(answer, Refused):
+            raise answer
+        if answer is None:
+            raise Unavailable(f"{url} did not answer")
+        return answer
