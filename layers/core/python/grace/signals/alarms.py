@@ -8,6 +8,7 @@ function from an alarm", "Notifying users on alarm changes".
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -139,7 +140,7 @@ def _signal(
         previous_state=previous,
         severity=_severity(name, state, trouble),
         metric=metric,
-        observed=float(observed.group(1)) if observed else None,
+        observed=_finite(observed.group(1)) if observed else None,
         threshold=measure.threshold,
         comparison=measure.comparison,
         resources=subjects.resources(metric, partition, region, account) if metric else (),
@@ -203,7 +204,7 @@ def _measure_of(metrics: list[Fields]) -> _Measure:
         first.name("name"),
         stat=timing.name("stat"),
         period=_seconds(timing, "period"),
-        dimensions={name: dimensions.name(name) for name in dimensions.values},
+        dimensions={clean_name(name, dimensions.path): dimensions.name(name) for name in dimensions.values},
     )
     return _Measure(metric=metric, plain=len(series) == len(metrics))
 
@@ -213,8 +214,8 @@ def _measure_of_trigger(trigger: Fields) -> _Measure:
     comparison = trigger.code("ComparisonOperator") if trigger.maybe("ComparisonOperator") else None
     measure = _Measure(threshold=trigger.number("Threshold"), comparison=comparison)
     if trigger.maybe("MetricName"):
-        extended = trigger.maybe("ExtendedStatistic")
-        return replace(measure, metric=_metric_of(trigger, trigger, extended or trigger.name("Statistic")))
+        stat = trigger.name("ExtendedStatistic" if trigger.maybe("ExtendedStatistic") else "Statistic")
+        return replace(measure, metric=_metric_of(trigger, trigger, stat))
     metrics = trigger.objects("Metrics")
     series = [metric.below("MetricStat") for metric in metrics if metric.values.get("MetricStat") is not None]
     if not series:
@@ -259,6 +260,11 @@ def _metric(namespace: str, name: str, *, stat: str, period: int, dimensions: di
         raise first_problem(exc, "metric") from exc
 
 
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
 def _completed(measure: _Measure, reason: str) -> _Measure:
     """Fill in threshold and comparison from the reason; the EventBridge and direct shapes have them nowhere else."""
     found = _THRESHOLD.search(reason)
@@ -268,6 +274,6 @@ def _completed(measure: _Measure, reason: str) -> _Measure:
     comparison = f"{direction.capitalize()}Than{'OrEqualTo' if equal else ''}Threshold"
     return replace(
         measure,
-        threshold=measure.threshold if measure.threshold is not None else float(threshold),
+        threshold=measure.threshold if measure.threshold is not None else _finite(threshold),
         comparison=measure.comparison or comparison,
     )

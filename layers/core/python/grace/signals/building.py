@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from grace.errors import InvalidSignal
 from grace.model.ids import correlation_id, fingerprint
 from grace.model.signal import Signal
-from grace.signals.reading import milliseconds
+from grace.signals.reading import milliseconds, visible
 
 
 def build(*, subject: str, state_word: str, at: datetime, corr: str | None = None, **fields: Any) -> Signal:
@@ -31,4 +31,4 @@ def first_problem(error: ValidationError, path: str) -> InvalidSignal:
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join([path, *map(str, problem["loc"])] if path else map(str, problem["loc"]))
     fix = "is no field of this event: leave it out" if problem["type"] == "extra_forbidden" else problem["msg"]
-    return InvalidSignal(where[:200], fix)
+    return InvalidSignal(visible(where)[:200], fix)

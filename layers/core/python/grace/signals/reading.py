@@ -104,6 +104,8 @@ def _shown(path: str) -> str:
 
 def visible(text: str) -> str:
     """Return `text` without its unseen characters; line ends and tabs become blanks."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         character if unicodedata.category(character) not in _UNSEEN else " " if character.isspace() else ""
         for character in text
@@ -119,7 +121,7 @@ class Fields:
 
     def at(self, name: str) -> str:
         """Return the path of a field, for an error."""
-        return f"{self.path}.{name}" if self.path else name
+        return _shown(f"{self.path}.{name}" if self.path else name)
 
     def wrong(self, name: str, fix: str) -> InvalidSignal:
         """Return the refusal of a field."""
