@@ -179,39 +179,67 @@ class Fetch(Protocol):
         """Return status and at most 64 KiB of the body; raises `Refused` for an address that may not be asked."""
 
 
-class Meter(Protocol):
-    """The deployment's own metrics: few series, whatever the number of playbooks."""
+class Telemetry(Protocol):
+    """The deployment's own metrics and log lines: few series, whatever the number of playbooks."""
 
     def count(self, name: str, value: float = 1) -> None:
         """Add to a metric of the namespace `Grace`."""
+
+    def trouble(self, what: str, error: Exception, **facts: str) -> None:
+        """Log an error that was met and dealt with, with its class and sentence; never a payload or a secret."""
 
 
 class Services(Protocol):
     """All that a verb may need. Each part is made at its first use, so a door pays only for what it touches."""
 
     @property
-    def clock(self) -> Clock: ...
+    def clock(self) -> Clock:
+        """The time."""
+
     @property
-    def store(self) -> Store: ...
+    def store(self) -> Store:
+        """State and log."""
+
     @property
-    def vault(self) -> Vault: ...
+    def vault(self) -> Vault:
+        """Objects."""
+
     @property
-    def aws(self) -> Aws: ...
+    def aws(self) -> Aws:
+        """The services acted on."""
+
     @property
-    def metrics(self) -> Metrics: ...
+    def metrics(self) -> Metrics:
+        """CloudWatch series."""
+
     @property
-    def alarms(self) -> Alarms: ...
+    def alarms(self) -> Alarms:
+        """CloudWatch alarms."""
+
     @property
-    def workflow(self) -> Workflow: ...
+    def workflow(self) -> Workflow:
+        """The state machine."""
+
     @property
-    def messages(self) -> Messages: ...
+    def messages(self) -> Messages:
+        """People, bus and doors."""
+
     @property
-    def sealer(self) -> Sealer: ...
+    def sealer(self) -> Sealer:
+        """Encryption of small secrets."""
+
     @property
-    def permissions(self) -> Permissions: ...
+    def permissions(self) -> Permissions:
+        """What our roles may do."""
+
     @property
-    def fetch(self) -> Fetch: ...
+    def fetch(self) -> Fetch:
+        """HTTP under the SSRF rules."""
+
     @property
-    def meter(self) -> Meter: ...
+    def telemetry(self) -> Telemetry:
+        """Metrics and log lines."""
+
     @property
-    def catalogue(self) -> Catalogue: ...
+    def catalogue(self) -> Catalogue:
+        """Playbooks, rules, people and modes."""

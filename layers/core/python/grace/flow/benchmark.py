@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grace.errors import Refused
 from grace.flow.loading import Loaded, advance, load
+from grace.model.base import Model
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.records import Evidence, Step
@@ -69,7 +70,7 @@ def outcome(call: Call, services: Services) -> Ticket:
     return ticket
 
 
-def _keep(loaded: Loaded, phase: str, measured: Measured, now: Captured | None, services: Services) -> None:
+def _keep(loaded: Loaded, phase: str, measured: Measured, now: Captured[Model] | None, services: Services) -> None:
     """Write the evidence; one entry says what was seen, line by line."""
     evidence = Evidence.model_validate(
         {

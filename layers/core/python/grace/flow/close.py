@@ -68,7 +68,7 @@ def close(call: Call, services: Services) -> Ticket:
         items=items,
         also=_mission(loaded, head, loaded.view.get(refs[1])),
     )
-    services.meter.count(f"contract_{head.status.value}")
+    services.telemetry.count(f"contract_{head.status.value}")
     return ticket
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from grace.flow.loading import advance, execution_name, load, ticket_for
-from grace.flow.rollback import ROLLBACK_SECONDS
+from grace.flow.snapshot import ROLLBACK_SECONDS
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Contract, ContractHead, Ticket
 from grace.model.entry import EntryDraft, ref

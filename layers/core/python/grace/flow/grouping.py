@@ -1,0 +1,281 @@
+"""One group's signals: attach to its mission, open one, end what has become needless, or bear on work in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from grace.diagnoses.rulebook import Rulebook
+from grace.flow.loading import advance, load, ticket_for
+from grace.model.approval import Approval, ApprovalStatus
+from grace.model.base import Item
+from grace.model.contract import BEFORE_EFFECT, Contract, ContractHead, ContractStatus
+from grace.model.diagnosis import Diagnosis, DiagnosisCode
+from grace.model.entry import Commit, EntryDraft, Ref, ref
+from grace.model.ids import command_id, mission_id
+from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup
+from grace.model.records import Lease, Outcome, PlaybookStats
+from grace.model.signal import Signal, SignalState, StoredSignal
+from grace.ports import Services, View
+from grace.resources.base import resource_type
+from grace.signals import is_problem
+
+FLAP_CHANGES = 4
+FLAP_WINDOW = timedelta(minutes=10)
+SEEN = 50
+DRAFT_SECONDS = 120
+"""A mission without a contract is drafted again after this long."""
+
+
+def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> bool:
+    """Take the signals of one group, oldest first, in one transaction; those seen before change nothing.
+
+    Returns:
+        Whether anything was new.
+
+    Raises:
+        Conflict: somebody else wrote the group first; called again, this reads anew.
+    """
+    group_ref = ref(OpenGroup, signals[0].group)
+    first = mission_id(signals[0].group, signals[0].fingerprint)
+    view = services.store.read(group_ref, *_leases(signals[0], services), stream=first)
+    opened = view.get(group_ref)
+    fresh = _fresh(signals, opened)
+    if not fresh:
+        return False
+    at = services.clock.now()
+    mission = _joinable(opened, at, services)
+    problems = [s for s in fresh if is_problem(s)]
+    if mission is not None and opened is not None:
+        _attach(fresh, mission, opened, at, services)
+        _calmed(fresh, mission, services)
+    elif problems:
+        diagnosis = rulebook.diagnose(problems[0])
+        busy = _at_work(problems[0], view, services)
+        _open(_Opening(fresh, problems[0], opened, diagnosis, busy), services)
+    return True
+
+
+def _leases(signal: Signal, services: Services) -> list[Ref[Lease]]:
+    """Return the leases of every resource the signal may be about, for the types that playbooks act on."""
+    types = sorted({p.spec.resource for p in services.catalogue.playbooks})
+    found = (resource_type(name).from_signal(signal) for name in types)
+    return [ref(Lease, resource.arn) for resource in found if resource]
+
+
+def _fresh(signals: Sequence[Signal], opened: OpenGroup | None) -> list[Signal]:
+    known = set(opened.seen) if opened else set()
+    fresh: dict[str, Signal] = {}
+    for signal in signals:
+        if _short(signal) not in known:
+            fresh.setdefault(signal.fingerprint, signal)
+    return list(fresh.values())
+
+
+def _short(signal: Signal) -> str:
+    return signal.fingerprint[:12]
+
+
+def _joinable(opened: OpenGroup | None, at: datetime, services: Services) -> Mission | None:
+    """Return the mission these signals join: one at work, or one that waits for people and is not old."""
+    if opened is None:
+        return None
+    mission_ref = ref(Mission, opened.mission_id)
+    mission = services.store.read(mission_ref, stream=opened.mission_id).get(mission_ref)
+    if mission is None or mission.status is MissionStatus.CLOSED:
+        return None
+    if mission.status is MissionStatus.NEEDS_ATTENTION and at >= mission.attach_until:
+        return None
+    return mission
+
+
+def _attach(fresh: Sequence[Signal], mission: Mission, opened: OpenGroup, at: datetime, services: Services) -> None:
+    services.store.commit(
+        Commit(
+            command=command_id("attach", mission.mission_id, *sorted(s.fingerprint for s in fresh)),
+            head=mission.model_copy(update={"signals": mission.signals + len(fresh), "updated_at": at}),
+            was=mission,
+            entries=(_attached(fresh),),
+            at=at,
+            actor="grace",
+            subsystem="triage",
+            items=(_noted(opened, fresh),),
+        )
+    )
+
+
+def _attached(signals: Sequence[Signal]) -> EntryDraft:
+    samples = [{"name": s.name, "state": s.state.value, "fingerprint": s.fingerprint} for s in signals[:20]]
+    return EntryDraft(type="mission.signals_attached", body={"count": len(signals), "samples": samples})
+
+
+def _noted(opened: OpenGroup, signals: Sequence[Signal]) -> OpenGroup:
+    """Remember what was seen, and when the group's alarms changed state, as far back as flapping is judged."""
+    seen = (*opened.seen, *(_short(s) for s in signals))[-SEEN:]
+    changes = sorted((*opened.changes, *(s.at for s in signals if s.is_alarm)))
+    recent = tuple(c for c in changes if changes and c > changes[-1] - FLAP_WINDOW)[-2 * FLAP_CHANGES :]
+    return opened.model_copy(update={"seen": seen, "changes": recent})
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What opens a mission: its signals, the one that leads, the group as it was, and what is thought of it."""
+
+    fresh: Sequence[Signal]
+    opener: Signal
+    opened: OpenGroup | None
+    diagnosis: Diagnosis
+    busy: str
+
+
+def _open(opening: _Opening, services: Services) -> None:
+    opener, opened, fresh = opening.opener, opening.opened, opening.fresh
+    at = services.clock.now()
+    key = mission_id(opener.group, opener.fingerprint)
+    until = at + timedelta(seconds=services.catalogue.group_window)
+    group = (opened or OpenGroup(group=opener.group, mission_id=key, attach_until=until)).model_copy(
+        update={"mission_id": key, "attach_until": until}
+    )
+    group = _noted(group, fresh)
+    reason = _hands_off(opening, group)
+    relapse = _relapse(opener, opened, at, services)
+    mission = Mission(
+        mission_id=key,
+        group=opener.group,
+        status=MissionStatus.NEEDS_ATTENTION if reason else MissionStatus.OPEN,
+        opened_at=at,
+        attach_until=until,
+        updated_at=at,
+        deadline=at + timedelta(seconds=DRAFT_SECONDS),
+        severity=opener.severity,
+        diagnosis=opening.diagnosis.code,
+        alarm=opener.subject if opener.is_alarm else "",
+        signals=len(fresh),
+        cause=relapse[0].contract_id if relapse and isinstance(relapse[0], Outcome) else None,
+        reason=reason,
+        corr=opener.corr,
+    )
+    done = services.store.commit(
+        Commit(
+            command=command_id("open", key),
+            head=mission,
+            entries=(_opened(opener, opening.diagnosis, reason), *([_attached(fresh)] if len(fresh) > 1 else ())),
+            at=at,
+            actor="grace",
+            subsystem="triage",
+            items=(group, StoredSignal(mission_id=key, signal=opener), *relapse),
+        )
+    )
+    if done.replayed:
+        return
+    services.telemetry.count("missions_opened")
+    if reason:
+        _to_a_person(opener, mission, services)
+    else:
+        services.messages.draft(DraftRequest(mission_id=key))
+
+
+def _opened(opener: Signal, diagnosis: Diagnosis, reason: str) -> EntryDraft:
+    return EntryDraft(
+        type="mission.opened",
+        body={
+            "fingerprint": opener.fingerprint,
+            "source": opener.source,
+            "name": opener.name,
+            "state": opener.state.value,
+            "diagnosis": diagnosis.code.value,
+            "likelihood": f"{diagnosis.likelihood:.2f}",
+            "rules": [m.rule for m in diagnosis.matches],
+            "reason": reason or diagnosis.reason,
+        },
+    )
+
+
+def _hands_off(opening: _Opening, group: OpenGroup) -> str:
+    """Return why Grace must not act on this by itself, or an empty string."""
+    if opening.diagnosis.code is DiagnosisCode.UNKNOWN:
+        return opening.diagnosis.reason
+    if opening.opener.hop:
+        return "It follows from one of our own effects; those are never acted on automatically."
+    if len(group.changes) >= FLAP_CHANGES:
+        return f"The alarm changed state {len(group.changes)} times in ten minutes; automation is off while it flaps."
+    return opening.busy
+
+
+def _at_work(opener: Signal, view: View, services: Services) -> str:
+    """Return who of ours acts on the signal's resource at this moment: then it is evidence, and no trigger."""
+    at = services.clock.now()
+    for lease_ref in _leases(opener, services):
+        lease = view.get(lease_ref)
+        if lease and lease.owner and at < lease.until:
+            return f"{lease.owner} is at work on the same resource; this counts as evidence for it, not as a trigger."
+    return ""
+
+
+def _relapse(opener: Signal, opened: OpenGroup | None, at: datetime, services: Services) -> list[Item]:
+    """Return the outcome, and its count, of a fix that did not last: the same alarm again inside its relapse window."""
+    if opened is None or not opener.is_alarm:
+        return []
+    mission_ref = ref(Mission, opened.mission_id)
+    before = services.store.read(mission_ref).get(mission_ref)
+    if before is None or before.contract_id is None or before.alarm != opener.subject:
+        return []
+    outcome_ref = ref(Outcome, before.contract_id)
+    outcome = services.store.read(outcome_ref).get(outcome_ref)
+    if outcome is None or outcome.relapsed or outcome.relapse_until is None or at >= outcome.relapse_until:
+        return []
+    stats_ref = ref(PlaybookStats, outcome.playbook, outcome.diagnosis.value)
+    stats = services.store.read(stats_ref).get(stats_ref) or PlaybookStats(
+        playbook=outcome.playbook, diagnosis=outcome.diagnosis
+    )
+    return [
+        outcome.model_copy(update={"relapsed": True}),
+        stats.model_copy(update={"relapsed": stats.relapsed + 1}),
+    ]
+
+
+def _to_a_person(opener: Signal, mission: Mission, services: Services) -> None:
+    services.messages.publish(
+        "mission.needs_attention",
+        {"mission": mission.mission_id, "corr": mission.corr, "group": mission.group, "reason": mission.reason},
+    )
+    services.messages.notify(
+        opener.severity.value,
+        f"needs a person: {opener.name}"[:100],
+        f"What happened: {opener.name} is {opener.state.value} ({opener.source}).\n"
+        f"What Grace did: nothing. {mission.reason}\n"
+        f"What next: grace why {opener.subject}",
+    )
+
+
+def _calmed(fresh: Sequence[Signal], mission: Mission, services: Services) -> None:
+    """The alarm that began it recovered by itself: a contract that has not acted yet is superseded."""
+    own = [s for s in fresh if s.subject == mission.alarm]
+    if not own or own[-1].state is not SignalState.OK or mission.contract_id is None:
+        return
+    head_ref, body_ref = ref(ContractHead, mission.contract_id), ref(Contract, mission.contract_id)
+    view = services.store.read(head_ref, body_ref)
+    head, contract = view.need(head_ref), view.need(body_ref)
+    if head.status not in BEFORE_EFFECT or own[-1].at < head.created_at:
+        return
+    loaded = load(ticket_for(contract, needs_approval=False), services)
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(
+            update={"status": ContractStatus.SUPERSEDED, "reason": "the alarm recovered by itself before the action"}
+        ),
+        door="triage",
+        command=("superseded",),
+        entries=[EntryDraft(type="contract.superseded", body={"alarm": contract.alarm})],
+        items=_waiting_approval(head, services),
+    )
+
+
+def _waiting_approval(head: ContractHead, services: Services) -> list[Approval]:
+    if head.status is not ContractStatus.AWAITING_APPROVAL:
+        return []
+    approval_ref = ref(Approval, head.contract_id, str(head.generation))
+    approval = services.store.read(approval_ref).need(approval_ref)
+    return [approval.model_copy(update={"status": ApprovalStatus.SUPERSEDED})]

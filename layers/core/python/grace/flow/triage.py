@@ -1,0 +1,109 @@
+"""From messages to missions: parse, group, diagnose once, and never let one message delay another."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from grace.diagnoses.rulebook import Rulebook
+from grace.errors import Conflict, GraceError, InvalidSignal
+from grace.flow.grouping import take
+from grace.model.base import sha256_hex
+from grace.model.entry import Commit, EntryDraft, ref
+from grace.model.ids import command_id
+from grace.model.records import Subsystem
+from grace.model.signal import Signal
+from grace.ports import Services
+from grace.signals import parse
+
+TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the queue: its id, for the partial answer, and its body."""
+
+    id: str
+    body: str
+
+
+def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) -> list[str]:
+    """Take a batch of messages and return the ids of those to be delivered again.
+
+    What cannot be read is quarantined, counted and acknowledged: delivering it again would not help. A failure with
+    one group's signals gives back that group's messages alone.
+    """
+    failed: list[str] = []
+    groups: dict[str, list[Signal]] = defaultdict(list)
+    senders: dict[str, list[str]] = defaultdict(list)
+    for message in messages:
+        try:
+            signal = parse(message.body)
+        except InvalidSignal as exc:
+            if not _done(partial(quarantine, message.body, exc, services), services):
+                failed.append(message.id)
+            continue
+        groups[signal.group].append(signal)
+        senders[signal.group].append(message.id)
+    for group, signals in groups.items():
+        ordered = sorted(signals, key=lambda s: s.at)
+        if not _done(partial(_contended, partial(take, ordered, services, rulebook)), services):
+            failed += senders[group]
+    services.telemetry.count("signals", len(messages))
+    return failed
+
+
+def quarantine(body: str, problem: InvalidSignal, services: Services) -> None:
+    """Keep a message that nobody can read, whole, with the reason; count it, and tell people once per message.
+
+    Raises:
+        GraceError: it could not be kept; the message must be delivered again.
+    """
+    raw = body.encode("utf-8", "surrogatepass")
+    pointer = services.vault.put(f"quarantine/{sha256_hex(raw)}", raw)
+    entry = EntryDraft(
+        type="signal.quarantined", body={"key": pointer.key, "sha256": pointer.sha256, "field": problem.field[:200]}
+    )
+    if _contended(partial(_write_quarantined, pointer.sha256, entry, services)):
+        services.telemetry.count("quarantined")
+        services.messages.notify("medium", "an alert could not be read", f"{problem}\nKept whole as {pointer.key}.")
+
+
+def _write_quarantined(sha256: str, entry: EntryDraft, services: Services) -> bool:
+    at, part = services.clock.now(), ref(Subsystem, "quarantine")
+    was = services.store.read(part, stream="sys:quarantine").get(part)
+    head = was or Subsystem(name="quarantine", at=at)
+    done = services.store.commit(
+        Commit(
+            command=command_id("quarantine", sha256),
+            head=head.model_copy(update={"at": at, "count": head.count + 1}),
+            was=was,
+            entries=(entry,),
+            at=at,
+            actor="grace",
+            subsystem="triage",
+        )
+    )
+    return not done.replayed
+
+
+def _contended(work: Callable[[], bool]) -> bool:
+    """Do it again when somebody else wrote first; each try reads anew."""
+    for _ in range(TRIES - 1):
+        try:
+            return work()
+        except Conflict:
+            continue
+    return work()
+
+
+def _done(work: Callable[[], object], services: Services) -> bool:
+    """Whether it worked; a failure is logged and the message given back, so the queue delivers it again."""
+    try:
+        work()
+    except GraceError as exc:
+        services.telemetry.trouble("triage", exc)
+        return False
+    return True
