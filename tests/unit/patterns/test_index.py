@@ -43,7 +43,8 @@ field = st.sampled_from(FIELDS)
 def nodes(below: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     plain = st.dictionaries(field, st.one_of(leaf, below), min_size=1, max_size=3)
     branches = st.lists(plain, min_size=2, max_size=3)
-    return st.one_of(plain, st.builds(lambda fields, group: {**fields, "$or": group}, plain, branches))
+    alone = branches.map(lambda group: {"$or": group})
+    return st.one_of(plain, alone, st.builds(lambda fields, group: {**fields, "$or": group}, plain, branches))
 
 
 patterns = st.recursive(st.dictionaries(field, leaf, min_size=1, max_size=3), nodes, max_leaves=6)
@@ -140,6 +141,12 @@ def test_a_rule_with_branches_is_filed_under_each_branch() -> None:
     index = Index(rules)
     assert index.match({"a": "x3", "b": "y4.z"}) == ["r3", "r4"]
     assert asked(index, {"a": "x3", "b": "y4.z"}) == 2
+
+
+def test_a_branch_that_cannot_be_looked_up_makes_the_rule_always_asked() -> None:
+    index = Index({"mixed": {"$or": [{"a": ["x"]}, {"n": [{"numeric": [">", 5]}]}]}})
+    assert index.match({"n": 6}) == ["mixed"]
+    assert index.match({"a": "x"}) == ["mixed"]
 
 
 def test_what_cannot_be_looked_up_is_always_asked() -> None:

@@ -44,6 +44,8 @@ OPERATORS: list[tuple[list[Any], Any, bool]] = [
     ([{"wildcard": "a*b*c"}], "aXbYc", True),
     ([{"wildcard": "a*b*c"}], "acb", False),
     ([{"wildcard": "ab*bc"}], "abc", False),
+    ([{"wildcard": "*a*a*"}], "xay", False),
+    ([{"wildcard": "*a*a*"}], "xaya", True),
     ([{"wildcard": "a*"}], "a", True),
     ([{"wildcard": "*"}], "", True),
     ([{"wildcard": "a"}], "ab", False),
