@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from grace.evidence.distributions import regularised_incomplete_beta, student_t_critical, student_t_upper_tail
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+
 from grace.evidence.guards import GuardKind, Tolerance, judge_guard
 
 RUNS = 500

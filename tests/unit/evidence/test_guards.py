@@ -4,9 +4,10 @@ import math
 import random
 
 import pytest
-from grace.evidence.guards import GuardKind, Tolerance, judge_guard
 from hypothesis import given
 from hypothesis import strategies as st
+
+from grace.evidence.guards import GuardKind, Tolerance, judge_guard
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60)
 
@@ -139,6 +140,23 @@ def test_both_directions_never_flag_together(before, after) -> None:
         judge_guard(before, after, worse=w, tolerance=Tolerance(), min_samples=2).kind for w in ("higher", "lower")
     ]
     assert kinds.count(GuardKind.WORSE) <= 1
+
+
+@given(st.floats(1e-6, 1e6), st.integers(2, 60), st.integers(2, 60))
+def test_rounding_of_the_mean_is_no_difference(value: float, before: int, after: int) -> None:
+    for worse in ("higher", "lower"):
+        found = judge_guard([value] * before, [value] * after, worse=worse, tolerance=Tolerance(), min_samples=2)
+        assert (found.kind is GuardKind.WORSE, found.effect or 0.0) == (False, 0.0)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1.0, 1e9, 1e100, 1e300])
+def test_the_unit_of_the_metric_changes_nothing(unit: float) -> None:
+    before, after = [v * unit for v in noisy(10)], [v * unit for v in noisy(12, seed=8)]
+    plain = judge_guard(noisy(10), noisy(12, seed=8), worse="higher", tolerance=Tolerance(relative=0.1))
+    scaled = judge_guard(before, after, worse="higher", tolerance=Tolerance(relative=0.1))
+    assert scaled.kind is plain.kind is GuardKind.WORSE
+    assert scaled.p_value == pytest.approx(plain.p_value, rel=1e-6)
+    assert scaled.effect == pytest.approx(plain.effect * unit, rel=1e-6)
 
 
 def test_the_tolerance_is_the_larger_of_both_parts() -> None:

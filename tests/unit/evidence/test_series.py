@@ -4,9 +4,10 @@ import math
 from statistics import quantiles
 
 import pytest
-from grace.evidence.series import Fill, Series, align, ratio
 from hypothesis import given
 from hypothesis import strategies as st
+
+from grace.evidence.series import Fill, Series, align, ratio, ratio_of_sums
 
 PERIOD = 60
 cells = st.dictionaries(st.integers(0, 30).map(lambda i: i * PERIOD), st.floats(-1e6, 1e6), max_size=31)
@@ -109,7 +110,15 @@ def test_alignment_keeps_what_both_have() -> None:
     assert align(series(1, None, 3, 4), series(5, 6, None, 8)) == ((0, 1.0, 5.0), (180, 4.0, 8.0))
 
 
-@pytest.mark.parametrize("combine", [align, ratio])
+def test_a_ratio_of_sums_weighs_periods_by_how_much_happened_in_them() -> None:
+    errors, calls = series(1, None, 3), series(1, 94, 5)
+    assert ratio_of_sums(errors, calls, "zero") == 0.04
+    assert ratio_of_sums(errors, calls) == pytest.approx(4 / 6)  # a gap takes its denominator out as well
+    assert ratio_of_sums(errors, series(None, 94, None)) is None
+    assert ratio_of_sums(errors, series(0, 0, 0)) is None
+
+
+@pytest.mark.parametrize("combine", [align, ratio, ratio_of_sums])
 def test_series_of_different_periods_are_refused(combine) -> None:
     with pytest.raises(ValueError, match="60 s and 300 s cannot be aligned"):
         combine(series(1), Series(300, (0,), (1.0,)))

@@ -30,6 +30,7 @@ Worse = Literal["higher", "lower"]
 _POWER = 0.95
 _FEWEST_INDEPENDENT = 3.0  # below this many independent values per window a variance means nothing
 _STRONGEST_CORRELATION = 0.95
+_ROUNDING = 1e-12  # of the largest value: two means of the same numbers may differ by as much
 
 
 class GuardKind(StrEnum):
@@ -75,9 +76,9 @@ class GuardResult:
     effect: float | None
     p_value: float | None
     effective_n: float
-    tolerance: float | None
-    detectable: float | None
     reason: str
+    tolerance: float | None = None
+    detectable: float | None = None
 
 
 def judge_guard(
@@ -118,6 +119,9 @@ def judge_guard(
             f"{len(old)} datapoints before and {len(new)} after; {min_samples} of each are needed", float(fewest)
         )
 
+    # In units of the largest value, squares neither overflow nor vanish, whatever the metric measures.
+    unit = max(map(abs, (*old, *new))) or 1.0
+    old, new = [v / unit for v in old], [v / unit for v in new]
     correlation = _lag_one_correlation(old, new)
     shrink = (1.0 - correlation) / (1.0 + correlation)
     n_old, n_new = len(old) * shrink, len(new) * shrink
@@ -128,14 +132,16 @@ def judge_guard(
         )
 
     healthy, now = fmean(old), fmean(new)
-    effect = now - healthy if worse == "higher" else healthy - now
-    allowed = tolerance.of(healthy)
-    share_old, share_new = variance(old, healthy) / n_old, variance(new, now) / n_new
-    error = math.sqrt(share_old + share_new)
+    difference = now - healthy if worse == "higher" else healthy - now
+    effect = difference * unit if abs(difference) > _ROUNDING else 0.0
+    allowed = tolerance.of(healthy * unit)
+    square_old, square_new = variance(old, healthy) / n_old, variance(new, now) / n_new
+    error = math.sqrt(square_old + square_new) * unit
     if error == 0.0:  # both windows constant: the difference is exact
         p_value, detectable = (0.0 if effect > 0 else 1.0), allowed
     else:
-        df = (share_old + share_new) ** 2 / (share_old**2 / (n_old - 1.0) + share_new**2 / (n_new - 1.0))
+        share = square_old / (square_old + square_new)
+        df = 1.0 / (share**2 / (n_old - 1.0) + (1.0 - share) ** 2 / (n_new - 1.0))  # Welch and Satterthwaite
         p_value = student_t_upper_tail(effect / error, df)
         detectable = max(allowed, student_t_critical(alpha, df) * error) + student_t_critical(1.0 - _POWER, df) * error
 
@@ -147,7 +153,7 @@ def judge_guard(
         reason = f"too noisy to see twice the tolerance, only {detectable:.6g} or more: {numbers}"
     else:
         kind, reason = GuardKind.PASSED, f"not worse beyond the tolerance: {numbers}"
-    return GuardResult(kind, effect, p_value, effective, allowed, detectable, reason)
+    return GuardResult(kind, effect, p_value, effective, reason, allowed, detectable)
 
 
 def _lag_one_correlation(*windows: Sequence[float]) -> float:
@@ -171,4 +177,4 @@ def _lag_one_correlation(*windows: Sequence[float]) -> float:
 
 
 def _unmeasured(reason: str, effective: float) -> GuardResult:
-    return GuardResult(GuardKind.INCONCLUSIVE, None, None, effective, None, None, reason)
+    return GuardResult(GuardKind.INCONCLUSIVE, None, None, effective, reason)

@@ -163,6 +163,19 @@ def ratio(numerator: Series, denominator: Series, missing: Fill = "gap") -> Seri
     )
 
 
+def ratio_of_sums(numerator: Series, denominator: Series, missing: Fill = "gap") -> float | None:
+    """The sum of one series divided by the sum of another, over the periods both have: the rate over a whole window.
+
+    Unlike the mean of `ratio` it weighs a period by how much happened in it. `missing` says what a period with a
+    denominator but no numerator counts as. None without common periods or with denominators that add up to 0.
+    Raises ValueError when the periods differ.
+    """
+    _same_period(numerator, denominator)
+    common = align(numerator.at(denominator.timestamps, missing), denominator)
+    below = math.fsum(v for _, _, v in common)
+    return math.fsum(v for _, v, _ in common) / below if below != 0 else None
+
+
 def _same_period(first: Series, second: Series) -> None:
     if first.period != second.period:
         raise ValueError(

@@ -6,7 +6,7 @@ missing data" (with "Avoiding premature transitions to alarm state"). The tests 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, cast, get_args
@@ -20,7 +20,7 @@ _HOUR, _DAY = 3600, 86_400
 
 
 class UnsupportedAlarm(ValueError):
-    """The alarm has no period of its own to compute from (composite, PromQL); the sentence says which and why."""
+    """The alarm has no period of its own to compute from, for example a composite one; the sentence says what to do."""
 
 
 class AlarmState(StrEnum):
@@ -55,28 +55,20 @@ class AlarmSettings:
             raise ValueError(f"unknown missing-data treatment {self.treat_missing!r}")
 
     @classmethod
-    def of(cls, alarm: Mapping[str, object]) -> AlarmSettings:
-        """From one alarm of a DescribeAlarms answer.
+    def of(
+        cls, name: str, period: int | None, evaluation_periods: int, datapoints_to_alarm: int, treat_missing: str
+    ) -> AlarmSettings:
+        """From what DescribeAlarms says of the alarm `name`; `period` is None where it has no single series of its own.
 
-        Without `DatapointsToAlarm` all evaluation periods must breach; without `TreatMissingData` it is `missing`, in
-        the AWS/DynamoDB namespace `ignore`. An alarm over several series takes their common period.
-        Raises UnsupportedAlarm for a composite alarm and for one without a period.
+        Raises UnsupportedAlarm without a period (a composite alarm, one over several series, PromQL), and ValueError
+        for values CloudWatch itself refuses.
         """
-        name = alarm.get("AlarmName", "without a name")
-        if "AlarmRule" in alarm:
+        if period is None:
             raise UnsupportedAlarm(
-                f"alarm {name} is composite: it has no period of its own; name one of the metric alarms it combines"
+                f"alarm {name} has no period of its own (it is composite or combines series), so no settle time follows"
+                " from it: name one of its metric alarms, or give the playbook a settle time in seconds"
             )
-        periods = _periods(alarm)
-        evaluation_periods = alarm.get("EvaluationPeriods")
-        if len(periods) != 1 or not isinstance(evaluation_periods, int):
-            raise UnsupportedAlarm(
-                f"alarm {name} does not name one period and a number of evaluation periods; a settle time must be given"
-            )
-        datapoints = alarm.get("DatapointsToAlarm", evaluation_periods)
-        default = "ignore" if alarm.get("Namespace") == "AWS/DynamoDB" else "missing"
-        treat_missing = cast("Missing", alarm.get("TreatMissingData", default))
-        return cls(periods.pop(), evaluation_periods, cast("int", datapoints), treat_missing)
+        return cls(period, evaluation_periods, datapoints_to_alarm, cast("Missing", treat_missing))
 
     @property
     def high_resolution(self) -> bool:
@@ -147,12 +139,3 @@ def settle_seconds(settings: AlarmSettings) -> int:
     reach = settings.evaluation_range if settings.treat_missing == "notBreaching" else settings.evaluation_periods
     good_periods = reach - settings.datapoints_to_alarm + 1
     return (1 + good_periods) * settings.period + settings.publish_seconds + settings.evaluated_every
-
-
-def _periods(alarm: Mapping[str, object]) -> set[int]:
-    """The distinct periods the alarm names: its own, or those of the series it combines."""
-    found: list[object] = [alarm.get("Period")]
-    metrics = alarm.get("Metrics")
-    for query in metrics if isinstance(metrics, list) else []:
-        found += [query.get("Period"), query.get("MetricStat", {}).get("Period")]
-    return {period for period in found if isinstance(period, int)}

@@ -51,8 +51,7 @@ class VerdictKind(StrEnum):
 class ExpectationResult:
     """One line of the promise, measured: `samples` observations were made, `supporting` of them kept it.
 
-    Raises ValueError unless 0 <= supporting <= samples, and for a pass without a supporting sample: such a pass was
-    not measured.
+    Raises ValueError unless 0 <= supporting <= samples, and for a pass without a sample: nothing was measured then.
     """
 
     name: str
@@ -66,8 +65,8 @@ class ExpectationResult:
             raise ValueError(
                 f"expectation {self.name}: {self.supporting} supporting of {self.samples} samples is not possible"
             )
-        if self.outcome is Outcome.PASSED and self.supporting == 0:
-            raise ValueError(f"expectation {self.name}: passed without one supporting sample; nothing was measured")
+        if self.outcome is Outcome.PASSED and self.samples == 0:
+            raise ValueError(f"expectation {self.name}: passed without a single sample; nothing was measured")
 
     @property
     def confidence(self) -> float:

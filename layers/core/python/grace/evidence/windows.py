@@ -8,12 +8,12 @@ periods whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from types import MappingProxyType
 
 from grace.evidence.series import Series
 from grace.evidence.settle import AlarmSettings
+from grace.model.contract import Window
 
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {
@@ -24,23 +24,6 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     }
 )
 """CloudWatch's comparison operators for a fixed threshold: breaching is `COMPARISONS[name](value, threshold)`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The time from `start` up to, not including, `end` (epoch seconds). Raises ValueError when it would be empty."""
-
-    start: int
-    end: int
-
-    def __post_init__(self) -> None:
-        if self.start >= self.end:
-            raise ValueError(f"a window ends after it starts, got {self.start} to {self.end}")
-
-    @property
-    def seconds(self) -> int:
-        """Length of the window."""
-        return self.end - self.start
 
 
 def before_window(
@@ -93,7 +76,7 @@ def before_window(
     while at >= earliest and (found := breaching(at)) is not True:
         start = at if found is False else start
         at -= period
-    return Window(start, end) if end - start >= minimum else None
+    return Window(start=start, end=end) if end - start >= minimum else None
 
 
 def during_window(*, action_start: int, period: int, length: int, approved_at: int | None = None) -> Window | None:
@@ -106,7 +89,7 @@ def during_window(*, action_start: int, period: int, length: int, approved_at: i
     start = _ceil(end - length, period)
     if approved_at is not None:
         start = max(start, _ceil(approved_at, period))
-    return Window(start, end) if start < end else None
+    return Window(start=start, end=end) if start < end else None
 
 
 def after_window(*, action_end: int, settle: int, now: int, period: int, length: int) -> Window | None:
@@ -120,7 +103,7 @@ def after_window(*, action_end: int, settle: int, now: int, period: int, length:
         raise ValueError(f"settle is a number of seconds, 0 or more, got {settle}")
     start = _ceil(action_end + settle, period)
     end = min(_floor(now, period), _floor(start + length, period))
-    return Window(start, end) if start < end else None
+    return Window(start=start, end=end) if start < end else None
 
 
 def _floor(at: int, period: int) -> int:
