@@ -58,8 +58,8 @@ def deploy(
 ) -> DeployResult:
     """Bootstrap, synthesise, deploy every stack and put back what the engine dropped.
 
-    `progress` is called with each line the CLI says, as it says it. `app`: another CDK app's command than this
-    repository's. Raises DeployFailed (one sentence with the log's path) when the CLI, jsii, Node or CloudFormation
+    `progress` is called with each line the CLI says, as it says it. `root`: the folder whose engine and tools are
+    used; `app`: another CDK app's command than this repository's; `context`: what the app is told of the platform. Raises DeployFailed (one sentence with the log's path) when the CLI, jsii, Node or CloudFormation
     refuses, and LocalError when a tool is missing.
     """
     layout = Layout(root)
@@ -81,7 +81,7 @@ def deploy(
         "--outputs-file",
         str(outputs_file),
         *(part for key, value in context.items() for part in ("--context", f"{key}={value}")),
-        cwd=root,
+        cwd=ROOT,
     )
     applied = reconcile(clients(state), layout.assembly, account=state.account, region=state.region)
     outputs = json.loads(outputs_file.read_text(encoding="utf-8")) if outputs_file.exists() else {}
@@ -106,7 +106,7 @@ class _Runner:
         self._layout = layout
         self._progress = progress
         self._command = ["node", str(layout.cdk_cli())]
-        code = [str(layout.root), str(layout.root / "layers" / "core" / "python")]
+        code = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
         self._environment = state.child_environment(os.environ) | {
             "PATH": tool_path(),
             "PYTHONPATH": os.pathsep.join(code),

@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,7 @@ class Engine:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.layout = Layout(root)
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def status(self) -> EngineState | None:
         """The running engine's state, or None when no engine of this checkout answers."""
@@ -123,14 +124,15 @@ class Engine:
             raise LocalError(f"Port {port} on {HOST} is in use: choose another with --port or leave it out.")
         self._clear()
         self.layout.tmp.mkdir(parents=True)
-        secret = secrets.token_hex(20)
-        process, version, chosen = self._launch(python, port, secret)
-        state = EngineState(
-            process.pid, chosen, 0, version, ACCOUNT, REGION, ROOT_ACCESS_KEY, secret, str(self._authority)
-        )
-        heartbeat = self._launch_heartbeat(state)
-        state = EngineState(**{**asdict(state), "heartbeat_pid": heartbeat.pid})
-        self._write(state)
+        try:
+            state = self._launch(python, port)
+            heartbeat = self._launch_heartbeat(state)
+            state = replace(state, heartbeat_pid=heartbeat.pid)
+            self._write(state)
+        except BaseException:
+            # Also when a person interrupts the start: nothing half-started stays behind.
+            self._clear()
+            raise
         return state
 
     def stop(self) -> bool:
@@ -143,7 +145,8 @@ class Engine:
         self._clear()
         return found
 
-    def _launch(self, python: Path, port: int | None, secret: str) -> tuple[subprocess.Popen[bytes], str, int]:
+    def _launch(self, python: Path, port: int | None) -> EngineState:
+        secret = secrets.token_hex(20)
         for attempt in range(PORT_ATTEMPTS):
             chosen = port or _free_port()
             with self.layout.engine_log.open("wb") as log:
@@ -157,11 +160,25 @@ class Engine:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
+            self._children.append(process)
+            state = EngineState(
+                pid=process.pid,
+                port=chosen,
+                heartbeat_pid=0,
+                version="",
+                account=ACCOUNT,
+                region=REGION,
+                access_key_id=ROOT_ACCESS_KEY,
+                secret_access_key=secret,
+                ca_bundle=str(self._authority),
+            )
+            # Written before it answers, so that an interrupted start can be cleared.
+            self._write(state)
             version = self._await_health(process, chosen)
             if version is not None:
-                return process, version, chosen
+                return replace(state, version=version)
             # Another process can take a free port between our looking and the engine's binding: look again.
-            lost_race = "already in use" in self._last_log_line() or "address already in use" in self._last_log_line()
+            lost_race = "already in use" in self._last_log_line()
             if not lost_race or port is not None or attempt == PORT_ATTEMPTS - 1:
                 break
         raise LocalError(
@@ -176,7 +193,6 @@ class Engine:
             if (version := self._health(port)) is not None:
                 return version
             time.sleep(0.1)
-        processes.end([process.pid], self._marks(), STOP_SECONDS)
         raise LocalError(f"The engine did not answer within {START_SECONDS:.0f} s: see {self.layout.engine_log}.")
 
     @property
@@ -232,7 +248,7 @@ class Engine:
 
     def _launch_heartbeat(self, state: EngineState) -> subprocess.Popen[bytes]:
         with (self.layout.home / "heartbeat.log").open("wb") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "infra.local.heartbeat", str(self.layout.home)],
                 cwd=ROOT,
                 env=state.child_environment(os.environ),
@@ -241,6 +257,8 @@ class Engine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._children.append(process)
+        return process
 
     def _marks(self) -> tuple[str, ...]:
         return (str(self.layout.home), str(self.layout.engine_venv))
@@ -252,6 +270,9 @@ class Engine:
             if survivors:
                 names = ", ".join(str(process.pid) for process in survivors)
                 raise LocalError(f"These processes of the engine do not end, not even when killed: {names}.")
+        while self._children:
+            # Ended above: collected here, so that none of ours stays behind as a zombie.
+            self._children.pop().wait()
         shutil.rmtree(self.layout.tmp, ignore_errors=True)
         shutil.rmtree(self.layout.assembly, ignore_errors=True)
         self.layout.state_file.unlink(missing_ok=True)

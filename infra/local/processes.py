@@ -6,7 +6,6 @@ folders, so a process id that the system has given to somebody else is never sig
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -76,15 +75,7 @@ def end(groups: Iterable[int], marks: Iterable[str], grace_seconds: float) -> li
                 continue
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            for group in groups:
-                _collect(group)
             if not ours(groups, marks):
                 return []
             time.sleep(0.05)
     return ours(groups, marks)
-
-
-def _collect(pid: int) -> None:
-    """Collect `pid` if it was this very process's child, so that it does not stay behind as a zombie."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)

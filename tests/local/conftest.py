@@ -1,0 +1,30 @@
+"""One engine for all tests of this folder, apart from the checkout's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.deploy import clients
+from infra.local.engine import Engine, EngineState
+from infra.local.reconcile import Clients
+from tests.local.rig import isolated_root
+
+
+@pytest.fixture(scope="session")
+def engine_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return isolated_root(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="session")
+def engine(engine_root: Path) -> Iterator[EngineState]:
+    embedded = Engine(engine_root)
+    yield embedded.start()
+    embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def aws(engine: EngineState) -> Clients:
+    return clients(engine)
