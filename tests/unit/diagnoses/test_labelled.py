@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from grace.diagnoses import built_in
+from grace.diagnoses.loader import built_in
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.signal import Signal
 from grace.signals import parse

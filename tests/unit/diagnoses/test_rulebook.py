@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from grace.diagnoses import Rule, Rulebook, built_in, load
+from grace.diagnoses.loader import built_in, load
+from grace.diagnoses.rulebook import Rulebook
+from grace.model.diagnosis import Rule
 from grace.errors import InvalidPlaybook
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.signal import Signal

@@ -1,37 +1,14 @@
-"""The rules, read and checked once, and the diagnosis they give."""
+"""The rules, checked and indexed once, and the diagnosis they give."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field, ValidationError
-
 from grace.errors import InvalidPlaybook
-from grace.model.base import Model
-from grace.model.diagnosis import Diagnosis, DiagnosisCode, RuleMatch
+from grace.model.diagnosis import Diagnosis, DiagnosisCode, Rule, RuleMatch
 from grace.model.signal import MetricRef, Signal
 from grace.patterns import Index
-
-HERE = Path(__file__).parent
-
-
-class Rule(Model):
-    """One rule. `pattern` is an event pattern over `Signal.model_dump(mode="json")`; `likelihood` is 0 to 1."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
-    diagnosis: DiagnosisCode
-    likelihood: float = Field(gt=0, le=1)
-    reason: str = Field(min_length=1, max_length=300)
-    pattern: dict[str, Any]
-
-    @property
-    def match(self) -> RuleMatch:
-        """What the rule says when it matches."""
-        return RuleMatch(rule=self.name, code=self.diagnosis, likelihood=self.likelihood, reason=self.reason)
 
 
 class Rulebook:
@@ -64,55 +41,6 @@ class Rulebook:
             )
         best = found[0]
         return Diagnosis(code=best.code, likelihood=best.likelihood, reason=best.reason, matches=tuple(found))
-
-
-def load(folder: Path) -> Rulebook:
-    """Return the rules of every `*.yaml` in `folder`.
-
-    Raises:
-        InvalidPlaybook: one sentence naming file, rule, key and fix.
-    """
-    rules: list[Rule] = []
-    for path in sorted(folder.glob("*.yaml")):
-        rules.extend(_read(path))
-    return Rulebook(rules)
-
-
-@cache
-def built_in() -> Rulebook:
-    """Return the rules that come with Grace, read on the first call."""
-    return load(HERE)
-
-
-def _read(path: Path) -> list[Rule]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        place = getattr(exc, "problem_mark", None)
-        line = f" at line {place.line + 1}" if place else ""
-        raise InvalidPlaybook(f"{path.name}: is not YAML{line}: correct its indentation and quotes") from exc
-    if not isinstance(content, list):
-        raise InvalidPlaybook(f"{path.name}: must be a list of rules: begin each with `- name:`")
-    return [_rule(path.name, number, fields) for number, fields in enumerate(content, start=1)]
-
-
-def _rule(file: str, number: int, fields: Any) -> Rule:
-    label = f"{file}: rule {number}"
-    if not isinstance(fields, dict):
-        raise InvalidPlaybook(f"{label}: must have the keys {', '.join(Rule.model_fields)}")
-    if isinstance(fields.get("name"), str):
-        label = f"{file}: rule {fields['name']}"
-    if fields.get("diagnosis") == DiagnosisCode.UNKNOWN:
-        raise InvalidPlaybook(f"{label}: diagnosis: unknown is what no rule says: leave the rule out")
-    try:
-        return Rule.model_validate(fields)
-    except ValidationError as exc:
-        problem = exc.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"]))
-        fix = f"is no key of a rule: use {', '.join(Rule.model_fields)}"
-        raise InvalidPlaybook(
-            f"{label}: {key}: {fix if problem['type'] == 'extra_forbidden' else problem['msg']}"
-        ) from exc
 
 
 def _check_fields(rule: Rule) -> None:

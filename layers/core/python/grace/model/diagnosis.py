@@ -45,10 +45,15 @@ class Diagnosis(Model):
 
 
 class Rule(Model):
-    """One line of knowledge: signals that match `pattern` (EventBridge syntax over the signal) speak for `code`."""
+    """One line of knowledge. `pattern` is an event pattern over `Signal.model_dump(mode="json")`; `likelihood` is 0 to 1."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{2,63}$")
-    code: DiagnosisCode
-    pattern: dict[str, Json]
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    diagnosis: DiagnosisCode
     likelihood: float = Field(gt=0, le=1)
-    reason: str = Field(min_length=10, max_length=300)
+    reason: str = Field(min_length=1, max_length=300)
+    pattern: dict[str, Json]
+
+    @property
+    def match(self) -> RuleMatch:
+        """What the rule says when it matches."""
+        return RuleMatch(rule=self.name, code=self.diagnosis, likelihood=self.likelihood, reason=self.reason)

@@ -110,6 +110,21 @@ def from_sns(message: Fields, topic: str | None) -> Signal:
     return _consistent(signal, message, "AWSAccountId", None)
 
 
+def from_description(
+    *, arn: str, state: SignalState, at: datetime, metric: MetricRef | None, threshold: float | None, comparison: str
+) -> Signal:
+    """Return the Signal of an alarm as DescribeAlarms shows it: the same, fingerprint included, as its event's."""
+    return _signal(
+        arn=arn,
+        where="AlarmArn",
+        state=state,
+        previous=None,
+        at=at,
+        reason="",
+        measure=_Measure(metric=metric, threshold=threshold, comparison=comparison or None, plain=metric is not None),
+    )
+
+
 def _signal(
     *,
     arn: str,

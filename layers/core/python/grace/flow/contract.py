@@ -1,0 +1,180 @@
+"""From a mission to a contract: what will be done to which resource, and what must then be measurably true."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from grace.diagnoses.rulebook import Rulebook
+from grace.errors import Refused
+from grace.flow.drafting import choose, contract_of, plan_of
+from grace.flow.gate import asks
+from grace.flow.loading import execution_name, ticket_for
+from grace.flow.snapshot import PHASE_SECONDS
+from grace.model.base import canonical
+from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
+from grace.model.entry import Change, Commit, EntryDraft, ref
+from grace.model.ids import command_id, contract_id
+from grace.model.mission import DraftRequest, Mission, MissionStatus
+from grace.model.signal import Signal, StoredSignal
+from grace.ports import Services
+
+BODY_BYTES = 4096
+"""A contract's body is at most this long: what does not fit is not one action."""
+
+
+def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str | None:
+    """Draft the mission's contract and start its workflow; drafting twice drafts and starts the same one.
+
+    Returns:
+        The contract's id, or None when the mission needs no contract (it recovered) or needs a person.
+
+    Raises:
+        TransientError: something did not answer; asked again, this goes on.
+    """
+    mission_ref, signal_ref = ref(Mission, request.mission_id), ref(StoredSignal, request.mission_id)
+    view = services.store.read(mission_ref, signal_ref, stream=request.mission_id)
+    mission, signal = view.need(mission_ref), view.need(signal_ref).signal
+    if mission.status is not MissionStatus.OPEN or request.attempt != mission.attempt:
+        return None
+    if mission.contract_id:
+        return _started(mission.contract_id, services)
+    try:
+        contract = _compose(mission, signal, services, rulebook)
+    except Refused as exc:
+        _leave(mission, signal, exc, services)
+        return None
+    if contract is None:
+        return None
+    _write(mission, contract, services)
+    return _started(contract.contract_id, services)
+
+
+def _compose(mission: Mission, signal: Signal, services: Services, rulebook: Rulebook) -> Contract | None:
+    """Return the contract's body, or None when the alarm has recovered by itself and the mission is over."""
+    alarm = services.alarms.describe(signal.subject) if signal.is_alarm else None
+    if alarm and alarm.state == "OK":
+        _recovered(mission, services)
+        return None
+    chosen = choose(signal, rulebook.diagnose(signal), services)
+    plan = plan_of(chosen, alarm, services)
+    at = services.clock.now()
+    contract = contract_of(
+        plan,
+        key=contract_id(mission.mission_id, chosen.playbook.spec.name, mission.attempt),
+        mission=mission,
+        services=services,
+        at=at,
+        deadline=at + timedelta(seconds=PHASE_SECONDS),
+    )
+    size = len(canonical(contract.model_dump(mode="json")))
+    if size > BODY_BYTES:
+        raise Refused("too_large", f"the contract would be {size} bytes, {BODY_BYTES} are allowed: promise less in one")
+    return contract
+
+
+def _write(mission: Mission, contract: Contract, services: Services) -> None:
+    """Write contract and mission in one transaction. In shadow the contract is judged and never acts."""
+    at = contract.created_at
+    shadow = contract.mode is Mode.SHADOW
+    head = ContractHead(
+        contract_id=contract.contract_id,
+        mission_id=contract.mission_id,
+        playbook=contract.playbook,
+        resource=contract.resource.arn,
+        tier=contract.tier,
+        status=ContractStatus.DRAFTED,
+        digest=contract.digest(),
+        created_at=at,
+        updated_at=at,
+        deadline=contract.deadline,
+        corr=contract.corr,
+    )
+    entries = [
+        EntryDraft(
+            type="contract.drafted",
+            body={
+                "playbook": contract.playbook,
+                "digest": contract.digest(),
+                "resource": contract.resource.arn,
+                "action": contract.action.use,
+                "tier": contract.tier,
+                "mode": contract.mode.value,
+                "diagnosis": contract.diagnosis.value,
+                "mission": contract.mission_id,
+            },
+        )
+    ]
+    if shadow:
+        reason = "shadow: this is what would have been done"
+        head = head.model_copy(update={"status": ContractStatus.SHADOWED, "reason": reason, "closed": True})
+        entries.append(EntryDraft(type="contract.shadowed", body={"mode": contract.mode.value}))
+    after = mission.model_copy(
+        update={
+            "contract_id": contract.contract_id,
+            "updated_at": at,
+            "status": MissionStatus.CLOSED if shadow else mission.status,
+            "reason": "in shadow: drafted and not acted on" if shadow else "",
+        }
+    )
+    services.store.commit(
+        Commit(
+            command=command_id("draft", contract.contract_id),
+            head=head,
+            entries=tuple(entries),
+            at=at,
+            actor="grace",
+            subsystem="contract",
+            items=(contract,),
+            also=(
+                Change(
+                    head=after,
+                    was=mission,
+                    entries=(EntryDraft(type="mission.contracted", body={"contract": contract.contract_id}),),
+                ),
+            ),
+        )
+    )
+    services.telemetry.count("contracts_drafted")
+
+
+def _started(key: str, services: Services) -> str:
+    """Start the workflow of a contract that may act and has not begun; the execution's name makes it one."""
+    head_ref, body_ref = ref(ContractHead, key), ref(Contract, key)
+    view = services.store.read(head_ref, body_ref)
+    head, contract = view.need(head_ref), view.need(body_ref)
+    if head.status is ContractStatus.DRAFTED and contract.mode is not Mode.SHADOW:
+        ticket = ticket_for(contract, needs_approval=asks(contract))
+        services.workflow.start(execution_name(ticket), ticket)
+    return key
+
+
+def _recovered(mission: Mission, services: Services) -> None:
+    _end(mission, MissionStatus.CLOSED, "the alarm recovered by itself before a contract was drafted", services)
+
+
+def _leave(mission: Mission, signal: Signal, refused: Refused, services: Services) -> None:
+    """Leave it to a person, with the reason; they are told before it is written, so twice rather than never."""
+    services.messages.notify(
+        mission.severity.value,
+        f"needs a person: {signal.name}"[:100],
+        f"What happened: {signal.name} is {signal.state.value}; it looks like {mission.diagnosis.value}.\n"
+        f"What Grace did: nothing. {refused}\n"
+        f"What next: grace why {signal.subject}",
+    )
+    _end(mission, MissionStatus.NEEDS_ATTENTION, f"{refused.code}: {refused}", services)
+    services.telemetry.count("refused")
+
+
+def _end(mission: Mission, status: MissionStatus, reason: str, services: Services) -> None:
+    at = services.clock.now()
+    services.store.commit(
+        Commit(
+            command=command_id("leave", mission.mission_id, str(mission.attempt)),
+            head=mission.model_copy(update={"status": status, "reason": reason[:240], "updated_at": at}),
+            was=mission,
+            entries=(EntryDraft(type=f"mission.{status.value}", body={"reason": reason[:1000]}),),
+            at=at,
+            actor="grace",
+            subsystem="contract",
+        )
+    )

@@ -1,0 +1,214 @@
+"""What a contract is made of: the playbook and resource chosen, absolute values, promises, windows, settle time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from grace.actions.base import Action, action
+from grace.errors import NotFound, Refused
+from grace.evidence.series import Series
+from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_seconds
+from grace.evidence.windows import COMPARISONS, before_window
+from grace.flow.loading import require_opt_in
+from grace.model.base import Model
+from grace.model.catalogue import CataloguedPlaybook
+from grace.model.contract import Contract, Limits, PlannedAction, Window
+from grace.model.diagnosis import Diagnosis
+from grace.model.expectation import Expectation, Guard
+from grace.model.mission import Mission
+from grace.model.resource import Owner, ResourceRef
+from grace.model.signal import Signal
+from grace.playbooks.index import candidates
+from grace.ports import AlarmFacts, SeriesRequest, Services
+from grace.probes.measure import PromiseContext, compile_promises, prove
+from grace.resources.base import Captured, Restorable, resource_type
+
+HEALTHY_SECONDS = 1800
+"""How much of the time before the incident the healthy window may cover."""
+HEALTHY_MINIMUM_PERIODS = 5
+"""A healthy window of fewer of the alarm's periods is no reference."""
+LOOK_BACK = 3 * 3600
+"""How far back the alarm's own series is read to find where the incident began."""
+DURING_SECONDS = 300
+SETTLE_WITHOUT_ALARM = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The playbook that fits a diagnosis on a resource that may be touched, and the resource as it stands."""
+
+    playbook: CataloguedPlaybook
+    kind: Restorable[Model]
+    act: Action[Model, Model, Model]
+    resource: ResourceRef
+    before: Captured[Model]
+    owner: Owner
+    signal: Signal
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A choice made absolute."""
+
+    chosen: Chosen
+    parameters: Model
+    expect: tuple[Expectation, ...]
+    guards: tuple[Guard, ...]
+    before: Window | None
+    settle: int
+
+
+def choose(signal: Signal, diagnosis: Diagnosis, services: Services) -> Chosen:
+    """Take the first playbook for the diagnosis whose resource the signal names, and see that it may be touched.
+
+    Raises:
+        Refused: `no_playbook`, `not_managed`, `in_progress`, `not_found`, `foreign`.
+    """
+    for playbook in candidates(services.catalogue, diagnosis.code, signal):
+        kind = resource_type(playbook.spec.resource)
+        resource = kind.from_signal(signal)
+        if resource is not None:
+            tags, before = _touchable(kind, resource, signal, services)
+            act = action(str(playbook.spec.action["use"]))
+            return Chosen(playbook, kind, act, resource, before, kind.owner(tags), signal, diagnosis)
+    raise Refused(
+        "no_playbook", f"no playbook for {diagnosis.code.value} acts on anything that {signal.name} names: add one"
+    )
+
+
+def _touchable(
+    kind: Restorable[Model], resource: ResourceRef, signal: Signal, services: Services
+) -> tuple[dict[str, str], Captured[Model]]:
+    """Return the resource's tags and state, or refuse it: foreign, not opted in, changing, or not there."""
+    if (resource.account, resource.region) != (signal.account, signal.region):
+        raise Refused("foreign", f"{resource.arn} is not in the account and region of its alarm")
+    try:
+        tags = kind.tags(resource, services.aws)
+        require_opt_in(tags, resource.arn)
+        moving = kind.in_progress(resource, services.aws)
+        if moving:
+            raise Refused("in_progress", f"{resource.arn} is being changed by somebody else: {moving}")
+        return tags, kind.capture(resource, services.aws)
+    except NotFound as exc:
+        raise Refused("not_found", f"{resource.arn} does not exist: {exc}") from exc
+
+
+def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Plan:
+    """Compute absolute values and compile the promises; each must resolve to a real observation.
+
+    Raises:
+        Refused: there is nothing sensible to do, or (`unobservable`) a promise that nobody could measure.
+    """
+    spec = chosen.playbook.spec
+    ask = chosen.act.ask.model_validate({key: value for key, value in spec.action.items() if key != "use"})
+    parameters = chosen.act.plan(chosen.resource, chosen.before, ask, services.aws)
+    context = PromiseContext(
+        resource=chosen.resource,
+        kind=chosen.kind,
+        before=chosen.before.state.model_dump(mode="json"),
+        predicted=chosen.act.predict(chosen.before.state, parameters).model_dump(mode="json"),
+        parameters=parameters.model_dump(mode="json"),
+        signal=chosen.signal,
+        alarm=alarm,
+        http_hosts=services.catalogue.http_hosts,
+    )
+    expect, guards = compile_promises(spec, context)
+    prove(expect, guards, context, services)
+    return Plan(chosen, parameters, expect, guards, healthy_window(alarm, services), _settle(spec.settle, alarm))
+
+
+def healthy_window(alarm: AlarmFacts | None, services: Services) -> Window | None:
+    """Return the healthy window that ends where the alarm's first breaching datapoint began, or None."""
+    settings = _settings(alarm)
+    if alarm is None or settings is None or alarm.metric is None or alarm.threshold is None:
+        return None
+    if alarm.comparison not in COMPARISONS:
+        return None
+    at = int(alarm.changed_at.timestamp())
+    [points] = services.metrics.fetch([SeriesRequest(alarm.metric, at - LOOK_BACK, at + settings.period)])
+    window = before_window(
+        Series.of(settings.period, points),
+        settings,
+        threshold=alarm.threshold,
+        comparison=alarm.comparison,
+        alarm_at=at,
+        length=HEALTHY_SECONDS,
+        minimum=HEALTHY_MINIMUM_PERIODS * settings.period,
+    )
+    return Window(start=window.start, end=window.end) if window else None
+
+
+def _settle(said: int | str, alarm: AlarmFacts | None) -> int:
+    if isinstance(said, int):
+        return said
+    settings = _settings(alarm)
+    return settle_seconds(settings) if settings else SETTLE_WITHOUT_ALARM
+
+
+def _settings(alarm: AlarmFacts | None) -> AlarmSettings | None:
+    if alarm is None:
+        return None
+    try:
+        return AlarmSettings.of(
+            alarm.name,
+            alarm.metric.period if alarm.metric else None,
+            alarm.evaluation_periods,
+            alarm.datapoints_to_alarm,
+            alarm.treat_missing,
+        )
+    except UnsupportedAlarm as exc:
+        raise Refused("alarm", str(exc)) from exc
+
+
+def contract_of(
+    plan: Plan, *, key: str, mission: Mission, services: Services, at: datetime, deadline: datetime
+) -> Contract:
+    """Return the contract's body: everything that approval, execution and verdict will be held to."""
+    chosen, spec = plan.chosen, plan.chosen.playbook.spec
+    mode = services.catalogue.mode(spec.name)
+    match = chosen.diagnosis.matches[0]
+    return Contract(
+        contract_id=key,
+        mission_id=mission.mission_id,
+        attempt=mission.attempt,
+        corr=mission.corr,
+        playbook=spec.name,
+        playbook_digest=chosen.playbook.digest,
+        diagnosis=chosen.diagnosis.code,
+        likelihood=chosen.diagnosis.likelihood,
+        rule=match.rule,
+        reason=chosen.diagnosis.reason,
+        alarm=chosen.signal.subject if chosen.signal.is_alarm else "",
+        resource=chosen.resource,
+        owner=chosen.owner,
+        action=PlannedAction(
+            use=chosen.act.name,
+            parameters=plan.parameters.model_dump(mode="json"),
+            effect=chosen.act.effect,
+            undo=chosen.act.undo,
+        ),
+        undo_text=_undo_text(chosen),
+        tier=spec.tier,
+        mode=mode,
+        expect=plan.expect,
+        guards=plan.guards,
+        before=plan.before,
+        during_seconds=DURING_SECONDS,
+        settle=plan.settle,
+        relapse=spec.relapse,
+        limits=Limits(per_hour=spec.limits.per_hour, cooldown=spec.limits.cooldown),
+        requested_by="grace",
+        state_digest=chosen.before.digest,
+        cost_per_hour=chosen.act.cost_per_hour(chosen.before.state, plan.parameters),
+        created_at=at,
+        deadline=deadline,
+    )
+
+
+def _undo_text(chosen: Chosen) -> str:
+    if chosen.act.undo.value == "none":
+        return "this action cannot be undone; if the promise does not hold, the resource is left alone and you are told"
+    state = ", ".join(f"{key} = {value}" for key, value in chosen.before.state.model_dump(mode="json").items())
+    return f"put back {state}"[:400]

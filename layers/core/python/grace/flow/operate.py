@@ -1,0 +1,154 @@
+"""What an operator orders: stop, resume, roll back, release, retry. Each is written with who ordered it and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from grace.errors import Refused
+from grace.flow.gate import asks
+from grace.flow.loading import advance, load, ticket_for
+from grace.flow.resolve import start_rollback
+from grace.model.base import Model
+from grace.model.contract import TERMINAL, Contract, ContractHead
+from grace.model.entry import Commit, EntryDraft, ref
+from grace.model.ids import command_id
+from grace.model.mission import DraftRequest, Mission, MissionStatus
+from grace.model.records import KillSwitch, Lease
+from grace.ports import Services
+
+
+class Order(Model):
+    """One order. `target` is a contract, a resource's ARN or a mission; the kill switch needs none."""
+
+    command: Literal["stop", "resume", "rollback", "release", "retry"]
+    target: str = Field(default="", max_length=2048)
+    reason: str = Field(min_length=3, max_length=240)
+
+
+def operate(order: Order, principal: str, services: Services) -> str:
+    """Carry out an order and return, in one sentence, what is so now.
+
+    Raises:
+        Refused: `unknown_person`, or the order makes no sense as things stand.
+        NotFound: there is no such target.
+    """
+    person = services.catalogue.directory.by_principal(principal)
+    if person is None:
+        raise Refused("unknown_person", f"{principal} is nobody in the people file")
+    match order.command:
+        case "stop":
+            return _kill_switch(order, person.id, services, on=True)
+        case "resume":
+            return _kill_switch(order, person.id, services, on=False)
+        case "rollback":
+            return _roll_back(order, person.id, services)
+        case "release":
+            return _release(order, person.id, services)
+        case "retry":
+            return _retry(order, person.id, services)
+
+
+def _kill_switch(order: Order, person: str, services: Services, *, on: bool) -> str:
+    """Throw or lift the kill switch: no new side effect starts while it is on; rollbacks still run."""
+    at, switch = services.clock.now(), ref(KillSwitch)
+    was = services.store.read(switch, stream="sys:kill").get(switch)
+    now = f"The kill switch is {'on: nothing new will be done; rollbacks still run' if on else 'off'}."
+    if (was.on if was else False) is on:
+        return now
+    head = KillSwitch(on=on, reason=order.reason, by=person, at=at)
+    if was:
+        head = was.model_copy(update={"on": on, "reason": order.reason, "by": person, "at": at})
+    services.store.commit(
+        Commit(
+            command=command_id("kill", str(was.version if was else 0), str(on)),
+            head=head,
+            was=was,
+            entries=(EntryDraft(type="operator.stop" if on else "operator.resume", body={"reason": order.reason}),),
+            at=at,
+            actor=f"person:{person}",
+            subsystem="operate",
+        )
+    )
+    services.messages.notify("high", f"kill switch {'on' if on else 'off'}", f"{person}: {order.reason}\n{now}")
+    return now
+
+
+def _roll_back(order: Order, person: str, services: Services) -> str:
+    head_ref, body_ref = ref(ContractHead, order.target), ref(Contract, order.target)
+    view = services.store.read(head_ref, body_ref)
+    head, contract = view.need(head_ref), view.need(body_ref)
+    if head.status in TERMINAL:
+        raise Refused("ended", f"{order.target} is {head.status.value}: a closed contract is never undone")
+    loaded = load(ticket_for(contract, needs_approval=asks(contract)), services)
+    reason = f"{person} ordered the rollback: {order.reason}"[:120]
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(update={"stop": reason}),
+        door="operate",
+        command=("order", "rollback", str(head.version)),
+        entries=[EntryDraft(type="operator.rollback", body={"reason": order.reason})],
+        actor=f"person:{person}",
+    )
+    ticket = start_rollback(contract, reason, services)
+    return f"{order.target} is being rolled back (rollback {ticket.attempt}); the undo is measured: grace show {order.target}"
+
+
+def _release(order: Order, person: str, services: Services) -> str:
+    """Take a resource out of safe-hold; the contract that left it there keeps its status."""
+    lease_ref = ref(Lease, order.target)
+    lease = services.store.read(lease_ref).need(lease_ref)
+    if not lease.hold:
+        return f"{order.target} is not in safe-hold."
+    head_ref, body_ref = ref(ContractHead, lease.hold), ref(Contract, lease.hold)
+    contract = services.store.read(head_ref, body_ref).need(body_ref)
+    loaded = load(ticket_for(contract, needs_approval=asks(contract)), services)
+    advance(
+        services,
+        loaded,
+        loaded.head,
+        door="operate",
+        command=("order", "release", str(lease.version)),
+        entries=[EntryDraft(type="operator.release", body={"reason": order.reason, "resource": order.target})],
+        items=[lease.model_copy(update={"hold": "", "owner": "", "until": loaded.at})],
+        actor=f"person:{person}",
+    )
+    return f"{order.target} is out of safe-hold; contracts may act on it again."
+
+
+def _retry(order: Order, person: str, services: Services) -> str:
+    """Draft a mission's next attempt, after a person has seen why the last one ended as it did."""
+    mission_ref = ref(Mission, order.target)
+    mission = services.store.read(mission_ref, stream=order.target).need(mission_ref)
+    if mission.status is MissionStatus.OPEN and mission.contract_id is None:
+        services.messages.draft(DraftRequest(mission_id=mission.mission_id, attempt=mission.attempt))
+        return f"{order.target} is being drafted."
+    if mission.contract_id:
+        head_ref = ref(ContractHead, mission.contract_id)
+        head = services.store.read(head_ref).need(head_ref)
+        if not head.closed:
+            raise Refused("at_work", f"{mission.contract_id} is {head.status.value}: wait, or roll it back first")
+    at = services.clock.now()
+    services.store.commit(
+        Commit(
+            command=command_id("retry", mission.mission_id, str(mission.attempt)),
+            head=mission.model_copy(
+                update={
+                    "status": MissionStatus.OPEN,
+                    "attempt": mission.attempt + 1,
+                    "contract_id": None,
+                    "updated_at": at,
+                    "reason": "",
+                }
+            ),
+            was=mission,
+            entries=(EntryDraft(type="operator.retry", body={"reason": order.reason}),),
+            at=at,
+            actor=f"person:{person}",
+            subsystem="operate",
+        )
+    )
+    services.messages.draft(DraftRequest(mission_id=mission.mission_id, attempt=mission.attempt + 1))
+    return f"{order.target} is being drafted again (attempt {mission.attempt + 1})."

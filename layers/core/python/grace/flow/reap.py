@@ -1,0 +1,118 @@
+"""The sweep: what nobody wakes, ends or delivers, this finds. It is the only cover for aborts and lost events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from functools import partial
+
+from grace.diagnoses.rulebook import Rulebook
+from grace.errors import GraceError
+from grace.flow.ask import expire
+from grace.flow.gate import asks
+from grace.flow.grouping import take
+from grace.flow.loading import execution_name, load, ticket_for
+from grace.flow.resolve import restart_rollback, start_rollback
+from grace.model.approval import Approval, ApprovalStatus
+from grace.model.contract import Contract, ContractHead, ContractStatus
+from grace.model.entry import ref
+from grace.model.mission import DraftRequest, Mission, MissionStatus
+from grace.model.signal import SignalState
+from grace.ports import AlarmFacts, Services
+from grace.signals.alarms import from_description
+
+FAR = timedelta(days=3650)
+"""Later than any deadline: the sweep looks at everything that is open."""
+YOUNG = timedelta(minutes=1)
+"""An execution may take this long to appear after its contract was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did, counted."""
+
+    expired: int = 0
+    restarted: int = 0
+    rolled_back: int = 0
+    redrafted: int = 0
+    found: int = 0
+    failed: int = 0
+
+
+def reap(services: Services, rulebook: Rulebook) -> Swept:
+    """Expire approvals, end what is stuck, draft what was lost, and find alarms that nobody delivered.
+
+    One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
+    """
+    at = services.clock.now()
+    work: list[Callable[[], str]] = []
+    work += [partial(_expire, approval, services) for approval in services.store.open(Approval, at)]
+    work += [partial(_contract, head, at, services) for head in services.store.open(ContractHead, at + FAR)]
+    work += [partial(_mission, mission, services) for mission in services.store.open(Mission, at)]
+    work += [partial(_alarm, alarm, services, rulebook) for alarm in services.alarms.in_alarm()]
+    done = Counter(_each(what, services) for what in work)
+    services.telemetry.count("reap_failed", done["failed"])
+    return Swept(**{field.name: done[field.name] for field in fields(Swept)})
+
+
+def _each(what: Callable[[], str], services: Services) -> str:
+    try:
+        return what()
+    except GraceError as exc:
+        services.telemetry.trouble("reap", exc)
+        return "failed"
+
+
+def _expire(approval: Approval, services: Services) -> str:
+    if approval.status is not ApprovalStatus.PENDING:
+        return ""
+    body_ref = ref(Contract, approval.contract_id)
+    contract = services.store.read(body_ref).need(body_ref)
+    loaded = load(ticket_for(contract, needs_approval=True), services)
+    if loaded.head.status is not ContractStatus.AWAITING_APPROVAL:
+        return ""
+    expire(loaded, approval, services)
+    return "expired"
+
+
+def _contract(head: ContractHead, at: datetime, services: Services) -> str:
+    """Start what never started, and undo what ended without closing or is overdue."""
+    if at < head.updated_at + YOUNG:
+        return ""
+    body_ref = ref(Contract, head.contract_id)
+    contract = services.store.read(body_ref).need(body_ref)
+    latest = ticket_for(contract, needs_approval=asks(contract), rollback=head.rollbacks)
+    status = services.workflow.status(execution_name(latest))
+    if status == "RUNNING" and at < head.deadline:
+        return ""
+    if status is None and head.status is ContractStatus.DRAFTED and not head.rollbacks:
+        services.workflow.start(execution_name(latest), latest)
+        return "restarted"
+    if status is None and head.rollbacks:
+        restart_rollback(contract, head.rollbacks, "its rollback never started", services)
+        return "rolled_back"
+    told = "overdue" if status == "RUNNING" else f"its execution is {status or 'gone'}"
+    start_rollback(contract, told, services)
+    return "rolled_back"
+
+
+def _mission(mission: Mission, services: Services) -> str:
+    if mission.status is not MissionStatus.OPEN or mission.contract_id:
+        return ""
+    services.messages.draft(DraftRequest(mission_id=mission.mission_id, attempt=mission.attempt))
+    return "redrafted"
+
+
+def _alarm(alarm: AlarmFacts, services: Services, rulebook: Rulebook) -> str:
+    """An alarm that is on and whose change nobody delivered is taken as if it had been; one that was changes nothing."""
+    signal = from_description(
+        arn=alarm.arn,
+        state=SignalState.ALARM,
+        at=alarm.changed_at,
+        metric=alarm.metric,
+        threshold=alarm.threshold,
+        comparison=alarm.comparison,
+    )
+    return "found" if take([signal], services, rulebook) else ""
