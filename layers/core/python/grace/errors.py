@@ -106,5 +106,9 @@ class IllegalTransition(PermanentError):
     """A status may not become that other status."""
 
 
+class InvalidCommit(PermanentError):
+    """A change cannot be written as it stands: an entry too large or too deep, a float in it, a head without its past."""
+
+
 class InvariantBroken(GraceError):
     """Something that cannot be so is so; stop and tell a person."""

@@ -1,0 +1,128 @@
+"""One entry: what may be in it, its canonical bytes, and how it takes its place in a lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from grace.errors import IntegrityError, InvalidCommit
+from grace.ledger.lanes import LaneHead
+from grace.model.base import SCHEMA_VERSION, Json, canonical, sha256_hex
+from grace.model.entry import Entry
+
+LARGE = 8 * 1024
+"""An entry beyond this many bytes should be a claim check: it is written, and a warning with it."""
+LARGEST = 60_000
+"""An entry beyond this many bytes is refused; an entry bundle has room for 65,535."""
+DEEPEST = 20
+"""How deep a body may nest."""
+
+SET, SKEW = "set", "skew"
+"""The body's reserved keys: the head's changed fields, and by how many milliseconds the writer's clock was behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry that knows everything but its place in the lane."""
+
+    id: str
+    stream: str
+    sseq: int
+    actor: str
+    subsystem: str
+    corr: str
+    cause: str
+    type: str
+    contract: str
+    digest: str
+    body: dict[str, Json]
+
+
+def entry_id(command: str, index: int) -> str:
+    """Return the id of a command's entry: repeating the command gives the same ids."""
+    return sha256_hex(f"{command}#{index}".encode())
+
+
+def check_body(body: dict[str, Json], where: str) -> None:
+    """Refuse a body that has no one canonical form, or is too deep.
+
+    Raises:
+        InvalidCommit: naming the field: a float (write it as text), a value JSON does not know, a nesting too deep.
+    """
+    fault = _fault(body, 1)
+    if fault:
+        path, reason = fault
+        raise InvalidCommit(f"{where}: {path.lstrip('.') or 'body'} {reason}")
+
+
+def _fault(value: Json, depth: int) -> tuple[str, str] | None:
+    """Return path and reason of the first value that may not be in a body."""
+    if value is None or isinstance(value, (str, int)):
+        return None
+    if not isinstance(value, (dict, list, tuple)):
+        floats = isinstance(value, float)
+        return (
+            "",
+            "is a float: write it as text" if floats else f"is a {type(value).__name__}, which JSON does not know",
+        )
+    if depth > DEEPEST:
+        return "", f"is nested deeper than {DEEPEST}"
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        return "", "has a field that is not named by text"
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        found = _fault(inner, depth + 1)
+        if found:
+            return f".{key}{found[0]}", found[1]
+    return None
+
+
+def seal(line: Line, head: LaneHead, now: int) -> tuple[bytes, LaneHead]:
+    """Return the entry's bytes at the end of the lane, and the lane's new head.
+
+    `now` is the writer's time in epoch milliseconds; the entry's never falls below the lane's, and by how much the
+    writer was behind is kept in the body.
+
+    Raises:
+        InvalidCommit: the entry is larger than `LARGEST` bytes, or holds text that UTF-8 cannot carry.
+    """
+    ts = max(now, head.ts)
+    body = line.body if ts == now else {**line.body, SKEW: ts - now}
+    document = {
+        "v": SCHEMA_VERSION,
+        "id": line.id,
+        "stream": line.stream,
+        "sseq": line.sseq,
+        "lane": head.lane,
+        "lseq": head.n + 1,
+        "prev": head.h,
+        "ts": ts,
+        "actor": line.actor,
+        "subsystem": line.subsystem,
+        "corr": line.corr,
+        "cause": line.cause,
+        "type": line.type,
+        "contract": line.contract,
+        "digest": line.digest,
+        "body": body,
+    }
+    where = f"entry {line.type} of {line.stream}"
+    try:
+        data = canonical(document)
+    except UnicodeEncodeError as exc:
+        raise InvalidCommit(f"{where} holds text that UTF-8 cannot carry") from exc
+    if len(data) > LARGEST:
+        raise InvalidCommit(f"{where} has {len(data)} bytes of {LARGEST} allowed: put the data in the vault")
+    return data, LaneHead(head.lane, head.n + 1, sha256_hex(data), ts)
+
+
+def parse(data: bytes) -> Entry:
+    """Return the stored entry.
+
+    Raises:
+        IntegrityError: the bytes are not an entry.
+    """
+    try:
+        return Entry.model_validate_json(data)
+    except ValidationError as exc:
+        raise IntegrityError(f"bytes of the log are not an entry: {exc.errors()[0]['msg']}") from exc

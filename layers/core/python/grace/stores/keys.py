@@ -1,0 +1,189 @@
+"""Where each item lives: the only place with the text of DynamoDB keys. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from grace.errors import NotFound
+from grace.model.approval import Approval, ApprovalStatus, Vote
+from grace.model.base import Head, Item
+from grace.model.contract import Contract, ContractHead
+from grace.model.entry import Ref, ref
+from grace.model.mission import Mission, MissionStatus, OpenGroup
+from grace.model.records import (
+    Evidence,
+    HourLimit,
+    InFlight,
+    KillSwitch,
+    Lease,
+    Outcome,
+    PlaybookStats,
+    Step,
+    Subsystem,
+)
+from grace.model.signal import StoredSignal
+
+
+class Table(StrEnum):
+    """The two tables: what is, and what happened."""
+
+    STATE = "state"
+    LOG = "log"
+
+
+PARTITION, SORT = "pk", "sk"
+OPEN_INDEX, OPEN_PARTITION, OPEN_SORT = "open", "open_pk", "open_sk"
+"""The sparse index of the state table. It projects keys only: a change that leaves deadline and openness alone then
+costs it nothing, and `open` reads the items themselves, consistently."""
+OPEN_SHARDS = 4
+EXPIRES = "ttl"
+"""The attribute by which the log table forgets command ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The address of one row."""
+
+    table: Table
+    pk: str
+    sk: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a class lives; a part that ends in `#` is followed by the next of the item's ids."""
+
+    pk: str
+    sk: str
+    digits: int = 0
+    """Numbers are padded to this, so that text order is their order."""
+
+
+_PLACES: dict[type[Item], _Place] = {
+    Mission: _Place("M#", "head"),
+    StoredSignal: _Place("M#", "signal"),
+    Contract: _Place("C#", "body"),
+    ContractHead: _Place("C#", "head"),
+    Step: _Place("C#", "step#"),
+    Evidence: _Place("C#", "evidence#"),
+    Approval: _Place("C#", "apr#", digits=4),
+    Vote: _Place("C#", "vote#"),
+    Outcome: _Place("C#", "outcome"),
+    Lease: _Place("R#", "lease"),
+    OpenGroup: _Place("G#", "open"),
+    HourLimit: _Place("P#", "limit#"),
+    PlaybookStats: _Place("P#", "stats#"),
+    KillSwitch: _Place("SYS", "kill"),
+    InFlight: _Place("SYS", "inflight"),
+    Subsystem: _Place("SYS", "sub#"),
+}
+_KINDS = {(place.pk, place.sk): kind for kind, place in _PLACES.items()}
+_OPEN_NAMES: dict[type[Item], str] = {Mission: "mission", ContractHead: "contract", Approval: "approval"}
+_KILL_STREAM, _SYSTEM_STREAM = "sys:kill", "sys:"
+
+
+def key(where: Ref[Any]) -> Key:
+    """Return the address of an item.
+
+    Raises:
+        ValueError: for another number of ids than the class has, or an empty one.
+    """
+    place = _PLACES[where.kind]
+    wanted = place.pk.endswith("#") + place.sk.endswith("#")
+    if len(where.ids) != wanted or not all(where.ids):
+        raise ValueError(f"{where.kind.__name__} has {wanted} ids, none of them empty, not {where.ids}")
+    rest = list(where.ids)
+    pk = place.pk + (rest.pop(0) if place.pk.endswith("#") else "")
+    sk = place.sk + (rest.pop(0).zfill(place.digits) if place.sk.endswith("#") else "")
+    return Key(Table.STATE, pk, sk)
+
+
+def key_of(item: Item) -> Key:
+    """Return the address an item is kept at."""
+    return key(Ref(type(item), item.ids))
+
+
+def parse(pk: str, sk: str) -> Ref[Any] | None:
+    """Return which item a row of the state table is, as its stream names it; None for one this code does not know."""
+    pk_name, pk_mark, pk_id = pk.partition("#")
+    sk_name, sk_mark, sk_id = sk.partition("#")
+    kind = _KINDS.get((pk_name + pk_mark, sk_name + sk_mark))
+    if kind is None:
+        return None
+    if _PLACES[kind].digits:
+        sk_id = sk_id.lstrip("0")
+    ids = ([pk_id] if pk_mark else []) + ([sk_id] if sk_mark else [])
+    return Ref(kind, tuple(ids)) if all(ids) else None
+
+
+def members(kind: type[Item], ids: tuple[str, ...]) -> tuple[str, str]:
+    """Return partition and sort-key prefix of all items of a class below its first id."""
+    place = _PLACES[kind]
+    return place.pk + (ids[0] if place.pk.endswith("#") else ""), place.sk
+
+
+def entry(lane: int, seq: int) -> Key:
+    """Return the address of an entry: its lane, and its position in it."""
+    return Key(Table.LOG, f"L#{lane}", f"e{seq:012d}")
+
+
+def lane_head(lane: int) -> Key:
+    """Return the address of a lane's head."""
+    return Key(Table.LOG, f"L#{lane}", "head")
+
+
+def command(command_id: str) -> Key:
+    """Return the address of the mark that a command was carried out."""
+    return Key(Table.LOG, f"CMD#{command_id}", "done")
+
+
+def open_index(item: Item) -> tuple[str, str] | None:
+    """Return the item's place in the sparse index `open`, or None when it is closed or never listed there."""
+    deadline = _open_until(item)
+    if deadline is None:
+        return None
+    shard = hashlib.sha256("/".join(item.ids).encode()).digest()[0] % OPEN_SHARDS
+    return open_partitions(type(item))[shard], instant(deadline)
+
+
+def open_partitions(kind: type[Item]) -> tuple[str, ...]:
+    """Return the partitions of the index that list a class; a KeyError for a class that is never listed."""
+    return tuple(f"OPEN#{_OPEN_NAMES[kind]}#{shard}" for shard in range(OPEN_SHARDS))
+
+
+def instant(at: datetime) -> str:
+    """Return a time as text whose order is the order of time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def head_of(stream: str) -> Ref[Head]:
+    """Return which head a stream of the log belongs to.
+
+    Raises:
+        NotFound: the stream's name is not one we give.
+    """
+    if stream.startswith("m-"):
+        return ref(Mission, stream)
+    if stream.startswith("c-"):
+        return ref(ContractHead, stream)
+    if stream == _KILL_STREAM:
+        return ref(KillSwitch)
+    if stream.startswith(_SYSTEM_STREAM):
+        return ref(Subsystem, stream.removeprefix(_SYSTEM_STREAM))
+    raise NotFound(f"{stream!r} is no stream of the log: a mission begins with m-, a contract with c-")
+
+
+def _open_until(item: Item) -> datetime | None:
+    match item:
+        case Mission():
+            return None if item.status is MissionStatus.CLOSED else item.deadline
+        case ContractHead():
+            return None if item.closed else item.deadline
+        case Approval():
+            return item.expires_at if item.status is ApprovalStatus.PENDING else None
+        case _:
+            return None

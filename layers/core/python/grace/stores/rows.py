@@ -1,0 +1,92 @@
+"""A state item as it is kept: the document as one JSON text beside the few attributes that conditions look at. Pure.
+
+One text instead of one attribute per field: half the write units, and numbers come back exactly as they went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from grace.errors import IntegrityError, InvalidCommit, NotFound
+from grace.model.base import SCHEMA_VERSION, Item
+from grace.model.contract import ContractHead
+from grace.model.entry import Ref
+from grace.model.records import Lease
+from grace.stores import keys
+
+T = TypeVar("T", bound=Item)
+
+_BESIDE = {"v", "version"}
+"""Kept as attributes of the row, not in the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the state table. `fence` is set for items whose fence may never fall; `open` is the index's place."""
+
+    key: keys.Key
+    v: int
+    version: int
+    doc: str
+    fence: int | None = None
+    open: tuple[str, str] | None = None
+
+
+def row_of(item: Item) -> Row:
+    """Return the row of an item as it stands, version included.
+
+    Raises:
+        InvalidCommit: the item holds something that has no JSON form.
+    """
+    try:
+        doc = item.model_dump_json(exclude=_BESIDE)
+    except PydanticSerializationError as exc:
+        raise InvalidCommit(f"{type(item).__name__} {'/'.join(item.ids)} cannot be stored: {exc}") from exc
+    fence = item.fence if isinstance(item, (ContractHead, Lease)) else None
+    return Row(keys.key_of(item), SCHEMA_VERSION, item.version, doc, fence, keys.open_index(item))
+
+
+def item_of(kind: type[T], row: Row) -> T:
+    """Return the item that a row holds.
+
+    Raises:
+        IntegrityError: it was written under a schema version this code does not read, or is not of that class's shape.
+    """
+    where = f"{row.key.pk}/{row.key.sk}"
+    if not SCHEMA_VERSION - 1 <= row.v <= SCHEMA_VERSION:
+        raise IntegrityError(
+            f"{where} has schema version {row.v}; this code reads {SCHEMA_VERSION - 1}-{SCHEMA_VERSION}"
+        )
+    try:
+        item = kind.model_validate_json(row.doc)
+    except ValidationError as exc:
+        found = exc.errors()[0]
+        field = ".".join(str(part) for part in found["loc"])
+        raise IntegrityError(f"{where} is not a {kind.__name__}: {field}: {found['msg']}") from exc
+    return item.model_copy(update={"v": row.v, "version": row.version})
+
+
+class Rows:
+    """`ports.View` over rows that were read together."""
+
+    def __init__(self, wanted: Mapping[Ref[Item], Row | None]) -> None:
+        """Turn every row into its item at once, so that a shape we cannot read is found before anything is done."""
+        self._items = {where: None if row is None else item_of(where.kind, row) for where, row in wanted.items()}
+
+    def get(self, ref: Ref[T]) -> T | None:
+        """Return the item, or None when it is not there; a KeyError for one that was not read."""
+        item = self._items[ref]
+        assert item is None or isinstance(item, ref.kind)
+        return item
+
+    def need(self, ref: Ref[T]) -> T:
+        """Return the item; raises `NotFound` when it is not there."""
+        item = self.get(ref)
+        if item is None:
+            raise NotFound(f"{ref.kind.__name__} {'/'.join(ref.ids)} does not exist")
+        return item
