@@ -1,0 +1,104 @@
+"""What `cdk.json` (or `cdk -c key=value`) says about a deployment, as one typed model.
+
+Keys of the CDK's own hold a colon (`@aws-cdk/…`, `aws:cdk:…`, look-ups) or are named in `CDK_KEYS`; every other key is
+ours, and one that the model does not have ends the synth with a sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from grace.model.contract import Mode
+
+CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry", "tree-metadata"})
+
+RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""The retention times CloudWatch Logs knows."""
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the message is one sentence with the key and the fix."""
+
+
+def _from_text(value: object) -> object:
+    """Read a list or an object that came as text from `cdk -c key=…`."""
+    if isinstance(value, str) and value[:1] in "[{":
+        return json.loads(value)
+    return value
+
+
+def _retention(value: int) -> int:
+    if value not in RETENTION_DAYS:
+        nearest = min(RETENTION_DAYS, key=lambda days: abs(days - value))
+        raise ValueError(f"must be a retention CloudWatch Logs knows, for example {nearest}")
+    return value
+
+
+def _retention_before(value: object) -> object:
+    return _retention(int(value)) if isinstance(value, (int, str)) and str(value).isdigit() else value
+
+
+Account = Annotated[str, Field(pattern=r"^\d{12}$")]
+Names = Annotated[tuple[str, ...], BeforeValidator(_from_text)]
+
+
+class Deployment(BaseModel):
+    """One deployment of Grace.
+
+    `platform` says which interpreter the dependencies layer is built for: `lambda` (Python 3.13 on arm64) or `host`
+    (the embedded engine's). `engine` deploys with the caller's own credentials, as the embedded engine wants it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform: Literal["lambda", "host"] = "lambda"
+    engine: bool = False
+    prefix: str = Field(default="grace", pattern=r"^[a-z][a-z0-9-]{1,15}$")
+
+    playbooks: Names = ()
+    """Directories with playbooks of your own, beside those that come with Grace."""
+    people: str | None = None
+    """The file that lists who may be asked."""
+    accounts: Annotated[tuple[Account, ...], BeforeValidator(_from_text)] = ()
+    """Other accounts that may put events on our bus."""
+    modes: Annotated[dict[str, Mode], BeforeValidator(_from_text)] = Field(default_factory=dict)
+    """Per playbook; one without a line is in shadow."""
+    approvers: str = Field(default="approvers", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    http_hosts: Names = ()
+
+    notify_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    """The first subscription of the topic `grace-notify`."""
+    log_retention_days: Annotated[int, BeforeValidator(_retention_before)] = 90
+    vault_retention_days: int = Field(default=400, ge=30, le=3650)
+    """How long snapshots and quarantined messages are kept."""
+    reap_minutes: int = Field(default=5, ge=1, le=5)
+    """How often the sweep runs; its alarms follow it."""
+    tags: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
+
+
+def deployment(context: Mapping[str, Any]) -> Deployment:
+    """Return the configuration in a CDK context; raises `ConfigError` with one sentence for the first thing wrong."""
+    ours = {key: value for key, value in context.items() if ":" not in key and "/" not in key and key not in CDK_KEYS}
+    try:
+        return Deployment.model_validate(ours)
+    except ValidationError as exc:
+        raise ConfigError(_sentence(exc.errors()[0])) from exc
+    except json.JSONDecodeError as exc:
+        raise ConfigError(f"cdk.json context: {exc.doc!r} is not JSON: write a list as '[\"a\"]' and an object as '{{}}'.") from exc
+
+
+def _sentence(error: Any) -> str:
+    """Say what is wrong with one key, and what would be right."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(where, Deployment.model_fields, n=1)
+        known = f"did you mean `{near[0]}`?" if near else f"known keys are {', '.join(Deployment.model_fields)}."
+        return f"cdk.json context: `{where}` is not a key of Grace: {known}"
+    says = error["msg"].removeprefix("Value error, ")
+    says = says[:1].lower() + says[1:]
+    return f"cdk.json context: `{where}` {says.removeprefix('input ')}, not {error['input']!r}."

@@ -1,0 +1,148 @@
+"""The doors as data: what each function may do, how long and with how much memory. One row per door, nothing elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Right(StrEnum):
+    """One named thing a door may do; `rights.py` says which IAM actions on which ARNs that is."""
+
+    STATE = "state"
+    """Read and commit state and log, in transactions; no scan, no delete."""
+    QUARANTINE = "quarantine"
+    """Write what could not be read into the vault."""
+    SNAPSHOT_WRITE = "snapshot_write"
+    SNAPSHOT_READ = "snapshot_read"
+    SEAL = "seal"
+    """Encrypt a small secret with the vault's key."""
+    UNSEAL = "unseal"
+    NOTIFY = "notify"
+    """Tell people."""
+    PUBLISH = "publish"
+    """Put events on our bus."""
+    DRAFT = "draft"
+    """Ask the `contract` door."""
+    ALARMS = "alarms"
+    """Read alarms and their history."""
+    METRICS = "metrics"
+    """Read metric data."""
+    PROBES = "probes"
+    """What the probes declare."""
+    PROOFS = "proofs"
+    """What the probes declare for proving that a line can be observed at all."""
+    TARGET_READ = "target_read"
+    """What the resource types declare as reads."""
+    TARGET_ACT = "target_act"
+    """What the actions declare."""
+    TARGET_RESTORE = "target_restore"
+    """What the resource types declare as writes."""
+    SIMULATE = "simulate"
+    """Ask IAM what the `execute` and `rollback` roles may do."""
+    START = "start"
+    """Start executions of the workflow and see how they stand."""
+    STOP = "stop"
+    WAKE = "wake"
+    """Release waiting tasks."""
+
+
+R = Right
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One function. `timeout` in seconds stays below its task's; `bounded` puts it under the permission boundary."""
+
+    name: str
+    about: str
+    rights: tuple[Right, ...]
+    memory: int = 512
+    timeout: int = 60
+    bounded: bool = False
+    environment: tuple[str, ...] = field(default=())
+    """The settings it needs beyond the two tables."""
+
+    @property
+    def title(self) -> str:
+        """As CloudFormation names its parts: `Snapshot`."""
+        return self.name.capitalize()
+
+
+DOORS: tuple[Door, ...] = (
+    Door(
+        "triage",
+        "Groups signals and opens missions",
+        (R.STATE, R.QUARANTINE, R.NOTIFY, R.PUBLISH, R.DRAFT),
+        environment=("vault_bucket", "notify_topic", "bus", "contract_function"),
+    ),
+    Door(
+        "contract",
+        "Drafts contracts and starts the workflow",
+        (R.STATE, R.TARGET_READ, R.PROOFS, R.ALARMS, R.METRICS, R.NOTIFY, R.PUBLISH, R.START),
+        environment=("notify_topic", "bus", "state_machine"),
+    ),
+    Door(
+        "ask",
+        "Asks the approvers, and reads what was decided",
+        (R.STATE, R.SEAL, R.NOTIFY, R.PUBLISH),
+        environment=("vault_key", "notify_topic", "bus"),
+    ),
+    Door("answer", "Records votes", (R.STATE, R.PUBLISH), timeout=20, environment=("bus",)),
+    Door(
+        "operate",
+        "Buttons for people: stop, resume, roll back, release, retry",
+        (R.STATE, R.DRAFT),
+        timeout=20,
+        environment=("contract_function",),
+    ),
+    Door(
+        "resolve",
+        "Releases and stops workflows after a decision",
+        (R.STATE, R.UNSEAL, R.WAKE, R.STOP, R.START),
+        environment=("vault_key", "state_machine"),
+    ),
+    Door(
+        "snapshot",
+        "Proves that a contract can run, and keeps the resource's state",
+        (R.STATE, R.SNAPSHOT_WRITE, R.SNAPSHOT_READ, R.SEAL, R.TARGET_READ, R.ALARMS, R.SIMULATE),
+        environment=("vault_bucket", "vault_key", "execute_role", "rollback_role"),
+    ),
+    Door(
+        "execute",
+        "Changes the resource, once",
+        (R.STATE, R.SNAPSHOT_READ, R.UNSEAL, R.TARGET_READ, R.TARGET_ACT, R.ALARMS),
+        bounded=True,
+        environment=("vault_bucket", "vault_key"),
+    ),
+    Door(
+        "benchmark",
+        "Measures reality",
+        (R.STATE, R.TARGET_READ, R.PROBES, R.ALARMS, R.METRICS),
+        bounded=True,
+    ),
+    Door("verify", "Decides the verdict", (R.STATE,)),
+    Door(
+        "rollback",
+        "Puts the resource back and measures that it is back",
+        (R.STATE, R.SNAPSHOT_READ, R.UNSEAL, R.TARGET_READ, R.TARGET_RESTORE, R.ALARMS),
+        timeout=100,
+        bounded=True,
+        environment=("vault_bucket", "vault_key"),
+    ),
+    Door(
+        "close",
+        "Gives the lease back, records the outcome, tells people",
+        (R.STATE, R.NOTIFY, R.PUBLISH),
+        environment=("notify_topic", "bus"),
+    ),
+    Door(
+        "reap",
+        "Finds what got stuck or lost",
+        (R.STATE, R.ALARMS, R.START, R.DRAFT, R.NOTIFY, R.PUBLISH),
+        environment=("state_machine", "contract_function", "notify_topic", "bus"),
+    ),
+)
+
+WORKFLOW_DOORS = ("ask", "snapshot", "execute", "benchmark", "verify", "rollback", "close")
+"""The doors the state machine may call."""

@@ -1,0 +1,184 @@
+"""The assets, built without Docker: the house and the doors with their bytecode, the dependencies, the catalogue.
+
+Everything is kept under `build/` by a digest of what it was made from, so a synth that changes nothing builds nothing.
+CDK's archives carry dates of 1980, which makes Python distrust bytecode that is checked by date; ours is unchecked and
+belongs to the archive it travels in. It is written for each interpreter that will run it and is present here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from infra.config import ConfigError
+from infra.constructs import pruning
+from infra.provision import ENGINE_VENV, VENV, SetupError, run
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+LOCK = ROOT / "requirements" / "runtime.txt"
+CORE = ROOT / "layers" / "core" / "python" / "grace"
+DOORS = ROOT / "functions"
+LAMBDA_PYTHON = "3.13"
+LAMBDA_PLATFORM = "aarch64-manylinux2014"
+
+Platform = Literal["lambda", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A folder that becomes an archive, and the digest of what it was made from."""
+
+    path: Path
+    digest: str
+
+
+def notes() -> list[str]:
+    """Return what a person should know about this machine's builds, one line each."""
+    if _interpreter(LAMBDA_PYTHON) is None:
+        return [
+            f"No Python {LAMBDA_PYTHON} was found here, so the layers carry no bytecode for Lambda and each cold start "
+            f"compiles: install python{LAMBDA_PYTHON} for the faster start."
+        ]
+    return []
+
+
+def core() -> Asset:
+    """The package `grace` with bytecode for Lambda's and the engine's interpreter."""
+    return _compiled("core", CORE, "python/grace")
+
+
+def doors() -> Asset:
+    """The folder of the doors with bytecode."""
+    return _compiled("doors", DOORS, "")
+
+
+def data(catalogue: str) -> Asset:
+    """The catalogue as package `grace_data`, found on the import path: the same on Lambda and on the engine."""
+
+    def fill(folder: Path) -> None:
+        package = folder / "python" / "grace_data"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text('"""The data of this deployment, made at synth."""\n', encoding="utf-8")
+        (package / "catalogue.json").write_text(catalogue, encoding="utf-8")
+
+    return _built("data", _digest([catalogue.encode()]), fill)
+
+
+def dependencies(platform: Platform) -> Asset:
+    """The third-party packages of `requirements/runtime.txt` for a platform, hashes checked, pruned, with bytecode.
+
+    Raises:
+        ConfigError: a package is not to be had, or the engine's environment is missing.
+    """
+    python = _host_python() if platform == "host" else _interpreter(LAMBDA_PYTHON)
+    tag = _tag(python) if python else "no-bytecode"
+    made_from = [LOCK.read_bytes(), Path(pruning.__file__).read_bytes(), platform.encode(), tag.encode()]
+
+    def fill(folder: Path) -> None:
+        target = folder / "python"
+        command = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--target", str(target), "--require-hashes"]
+        command += ["--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", str(LOCK)]
+        if platform == "host":
+            command += ["--python", str(python)]
+        else:
+            command += ["--python-platform", LAMBDA_PLATFORM, "--python-version", LAMBDA_PYTHON]
+        try:
+            run(command, f"the dependencies layer for {platform} could not be built")
+        except SetupError as exc:
+            raise ConfigError(str(exc)) from exc
+        pruning.prune(target)
+        if python:
+            _compile(python, target)
+
+    return _built(f"dependencies-{platform}", _digest(made_from), fill)
+
+
+def _compiled(name: str, source: Path, place: str) -> Asset:
+    """Copy a folder of Python source and write bytecode for each interpreter that will run it."""
+    files = sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    pythons = {tag: python for python in _interpreters() for tag in [_tag(python)]}
+    made_from: list[bytes] = [tag.encode() for tag in sorted(pythons)]
+    for path in files:
+        made_from += [str(path.relative_to(source)).encode(), path.read_bytes()]
+
+    def fill(folder: Path) -> None:
+        for path in files:
+            copy = folder / place / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        for tag in sorted(pythons):
+            _compile(pythons[tag], folder)
+
+    return _built(name, _digest(made_from), fill)
+
+
+def _built(name: str, digest: str, fill: Callable[[Path], None]) -> Asset:
+    """Return `build/<name>-<digest>`, filling it first when it is not there. A half-built folder never has the name."""
+    folder = BUILD / f"{name}-{digest[:16]}"
+    if not folder.is_dir():
+        BUILD.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD, prefix=f".{name}-") as work:
+            fresh = Path(work) / "asset"
+            fresh.mkdir()
+            fill(fresh)
+            try:
+                fresh.rename(folder)
+            except OSError:  # another synth was faster; its folder is the same
+                if not folder.is_dir():
+                    raise
+    return Asset(folder, digest)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    seen = hashlib.sha256()
+    for part in parts:
+        seen.update(len(part).to_bytes(8, "big") + part)
+    return seen.hexdigest()
+
+
+def _compile(python: str, folder: Path) -> None:
+    """Write unchecked bytecode for one interpreter. A file that its version cannot read stays source."""
+    command = [python, "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder)]
+    subprocess.run([*command, str(folder)], check=False, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def _interpreters() -> list[str]:
+    """Return the interpreters that will run the house and are present: Lambda's, and the engine's."""
+    engine = ENGINE_VENV / "bin" / "python"
+    found = [_interpreter(LAMBDA_PYTHON), str(engine) if engine.exists() else None]
+    return [python for python in found if python]
+
+
+def _host_python() -> str:
+    python = ENGINE_VENV / "bin" / "python"
+    if not python.exists():
+        raise ConfigError(f"The engine's environment {ENGINE_VENV.name} is missing: run `make setup`.")
+    return str(python)
+
+
+@cache
+def _interpreter(version: str) -> str | None:
+    """Return a Python of that version that runs here, or None."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    # A name on the path may be a shim for a version that is not chosen: only one that runs counts.
+    candidate = shutil.which(f"python{version}")
+    return candidate if candidate and _tag(candidate) else None
+
+
+@cache
+def _tag(python: str) -> str:
+    """Return an interpreter's bytecode tag (`cpython-313`), or an empty string when it does not run."""
+    command = [python, "-c", "import json, sys; print(json.dumps(sys.implementation.cache_tag))"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return str(json.loads(done.stdout)) if done.returncode == 0 else ""

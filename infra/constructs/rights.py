@@ -1,0 +1,96 @@
+"""The rights of the floor plan as IAM statements. What is not written here, no role may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aws_cdk import Aws, aws_iam as iam
+
+from grace.stores import keys
+from infra.constructs import authority
+from infra.constructs.floor_plan import Door, Right
+from infra.constructs.names import Names
+from infra.stacks.vault import VaultStack
+
+ITEMS = (
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+)
+"""Reading and committing. A delete or a scan is in no role: the log only grows, and nothing is searched for."""
+
+SNAPSHOTS, QUARANTINE = "snapshots/", "quarantine/"
+"""The two folders of the vault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Turns a door's rights into statements."""
+
+    vault: VaultStack
+    names: Names
+
+    def of(self, door: Door) -> list[iam.PolicyStatement]:
+        """Return everything the door's role may do, apart from writing its own log and trace."""
+        rows: dict[Right, Callable[[], list[iam.PolicyStatement]]] = {
+            Right.STATE: self._state,
+            Right.QUARANTINE: lambda: self._objects(QUARANTINE, "s3:PutObject", "kms:GenerateDataKey"),
+            Right.SNAPSHOT_WRITE: lambda: self._objects(SNAPSHOTS, "s3:PutObject", "kms:GenerateDataKey"),
+            Right.SNAPSHOT_READ: lambda: self._objects(SNAPSHOTS, "s3:GetObject", "kms:Decrypt"),
+            Right.SEAL: lambda: [_allow(["kms:Encrypt"], self.vault.key.key_arn, **self._sealed())],
+            Right.UNSEAL: lambda: [_allow(["kms:Decrypt"], self.vault.key.key_arn, **self._sealed())],
+            Right.NOTIFY: self._notify,
+            Right.PUBLISH: lambda: [_allow(["events:PutEvents"], self.names.bus_arn)],
+            Right.DRAFT: lambda: [_allow(["lambda:InvokeFunction"], self.names.function_arn("contract"))],
+            Right.ALARMS: lambda: [_allow(["cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"], "*")],
+            Right.METRICS: lambda: [_allow(["cloudwatch:GetMetricData"], "*")],
+            Right.PROBES: lambda: [grant.statement() for grant in authority.observations()],
+            Right.PROOFS: lambda: [grant.statement() for grant in authority.proofs()],
+            Right.TARGET_READ: lambda: [grant.statement() for grant in authority.reads()],
+            Right.TARGET_ACT: lambda: [grant.statement() for grant in authority.acts()],
+            Right.TARGET_RESTORE: lambda: [grant.statement() for grant in authority.writes()],
+            Right.SIMULATE: lambda: [
+                _allow(["iam:SimulatePrincipalPolicy"], *(self.names.role_arn(door) for door in ("execute", "rollback")))
+            ],
+            Right.START: lambda: [
+                _allow(["states:StartExecution"], self.names.machine_arn),
+                _allow(["states:DescribeExecution"], self.names.executions_arn),
+            ],
+            Right.STOP: lambda: [
+                _allow(["states:DescribeExecution", "states:StopExecution"], self.names.executions_arn),
+            ],
+            Right.WAKE: lambda: [_allow(["states:SendTaskFailure", "states:SendTaskSuccess"], self.names.machine_arn)],
+        }
+        return [statement for right in door.rights for statement in rows[right]()]
+
+    def _state(self) -> list[iam.PolicyStatement]:
+        tables = [self.vault.state.table_arn, self.vault.log.table_arn]
+        return [_allow(list(ITEMS), *tables, f"{self.vault.state.table_arn}/index/{keys.OPEN_INDEX}")]
+
+    def _objects(self, folder: str, on_object: str, on_key: str) -> list[iam.PolicyStatement]:
+        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.{Aws.URL_SUFFIX}"}}
+        return [
+            _allow([on_object], f"{self.vault.bucket_arn}/{folder}*"),
+            _allow([on_key], self.vault.key.key_arn, conditions=through_s3),
+        ]
+
+    def _sealed(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Only what carries our context: a sealed value, never an object of the bucket."""
+        return {"conditions": {"Null": {"kms:EncryptionContext:grace": "false"}}}
+
+    def _notify(self) -> list[iam.PolicyStatement]:
+        through_sns = {"StringEquals": {"kms:ViaService": f"sns.{Aws.REGION}.{Aws.URL_SUFFIX}"}}
+        return [
+            _allow(["sns:Publish"], self.vault.notify.topic_arn),
+            _allow(["kms:Decrypt", "kms:GenerateDataKey"], self.vault.key.key_arn, conditions=through_sns),
+        ]
+
+
+def _allow(
+    actions: list[str], *resources: str, conditions: dict[str, dict[str, str]] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)

@@ -1,0 +1,99 @@
+"""The alarms on Grace itself. They go to people, through the topic `grace-notify`."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, aws_cloudwatch as cloudwatch, aws_cloudwatch_actions as actions, aws_lambda as lambda_, aws_sns as sns, aws_sqs as sqs
+from constructs import Construct
+
+from infra.constructs.doors import METRIC_NAMESPACE
+from infra.constructs.names import Names
+
+SAFE_HOLD = "safe_hold"
+"""The metric `close` counts when a contract ends in safe-hold."""
+
+PARTS = ("safe-hold", "alerts-dead", "wakeups-dead", "reap-errors", "reap-silent")
+
+
+def alarm_names(names: Names) -> list[str]:
+    """Return the names of every alarm here; the intake leaves them out."""
+    return [names.of(part) for part in PARTS]
+
+
+class Watch(Construct):
+    """Safe-hold, both dead-letter queues, and the sweep: that it fails, and that it is silent."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        names: Names,
+        notify: sns.ITopic,
+        alerts_dead: sqs.IQueue,
+        wakeups_dead: sqs.IQueue,
+        reap: lambda_.IFunction,
+        reap_minutes: int,
+    ) -> None:
+        super().__init__(scope, "Watch")
+        self.names = names
+        self.notify = notify
+        every = Duration.minutes(reap_minutes)
+        held = cloudwatch.Metric(
+            namespace=METRIC_NAMESPACE,
+            metric_name=SAFE_HOLD,
+            dimensions_map={"service": names.prefix},
+            statistic="Sum",
+            period=Duration.minutes(1),
+        )
+        self._above_zero("safe-hold", held, "A resource could not be put back: nobody acts on it until it is released")
+        for part, queue, about in (
+            ("alerts-dead", alerts_dead, "Alerts could not be taken in"),
+            ("wakeups-dead", wakeups_dead, "Workflows could not be told of a decision; the sweep will"),
+        ):
+            depth = queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1), statistic="Maximum")
+            self._above_zero(part, depth, about)
+        self._above_zero("reap-errors", reap.metric_errors(period=every), "The sweep fails: stuck contracts stay stuck")
+        self._alarm(
+            "reap-silent",
+            reap.metric_invocations(period=every),
+            "The sweep does not run: nobody finds what got stuck",
+            threshold=1,
+            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            periods=3,
+            missing=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+    def _above_zero(self, part: str, metric: cloudwatch.IMetric, about: str) -> None:
+        self._alarm(
+            part,
+            metric,
+            about,
+            threshold=0,
+            comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            periods=1,
+            missing=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _alarm(
+        self,
+        part: str,
+        metric: cloudwatch.IMetric,
+        about: str,
+        *,
+        threshold: float,
+        comparison: cloudwatch.ComparisonOperator,
+        periods: int,
+        missing: cloudwatch.TreatMissingData,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            part.title().replace("-", ""),
+            alarm_name=self.names.of(part),
+            alarm_description=about,
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=comparison,
+            evaluation_periods=periods,
+            treat_missing_data=missing,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.notify))
+        alarm.add_ok_action(actions.SnsAction(self.notify))

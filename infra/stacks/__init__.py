@@ -1,0 +1,1 @@
+"""The two stacks: `vault` keeps (stateful, retained), `engine` works (stateless, replaced at will)."""

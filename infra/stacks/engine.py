@@ -1,0 +1,244 @@
+"""What works: doors, queue, rules, state machine, alarms. It holds nothing and may be replaced at will."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import (
+    CfnOutput,
+    Duration,
+    Stack,
+    aws_events as events,
+    aws_events_targets as targets,
+    aws_iam as iam,
+    aws_lambda as lambda_,
+    aws_sqs as sqs,
+)
+from aws_cdk.aws_lambda_event_sources import SqsDlq
+from constructs import Construct
+
+from grace.model.approval import Approval
+from grace.model.contract import ContractHead
+from grace.stores import keys
+from infra.config import Deployment
+from infra.constructs import nag
+from infra.constructs.api import Api
+from infra.constructs.boundary import boundary
+from infra.constructs.doors import DoorFunction, Floor
+from infra.constructs.floor_plan import DOORS, WORKFLOW_DOORS, Door
+from infra.constructs.intake import Intake
+from infra.constructs.names import Names
+from infra.constructs.rights import Rights
+from infra.constructs.watch import Watch, alarm_names
+from infra.constructs.workflow import Workflow
+from infra.stacks.vault import VaultStack
+
+BATCH = 25
+WORKERS = 8
+"""Triage takes up to this many alerts at once, on up to this many workers."""
+
+
+class EngineStack(Stack):
+    """Everything between an alert and its outcome."""
+
+    def __init__(
+        self, scope: Construct, deployment: Deployment, vault: VaultStack, catalogue: str, **options: Any
+    ) -> None:
+        super().__init__(scope, f"{deployment.prefix}-engine", **options)
+        self.names = Names(deployment.prefix)
+        self.vault = vault
+        doors = {door.name: door for door in DOORS}
+        self.intake = Intake(
+            self,
+            names=self.names,
+            key=vault.key,
+            our_alarms=alarm_names(self.names),
+            accounts=deployment.accounts,
+            # Six times the worker's time, as Lambda asks, so that a message is never seen twice while it is worked on.
+            visibility=Duration.seconds(6 * doors["triage"].timeout),
+        )
+        self.wakeups_dead = sqs.Queue(
+            self,
+            "WakeupsDead",
+            queue_name=self.names.of("wakeups-dead"),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        nag.acknowledge(self.wakeups_dead, nag.DEAD_LETTERS)
+        self.floor = Floor(
+            self,
+            names=self.names,
+            key=vault.key,
+            retention=deployment.log_retention_days,
+            platform=deployment.platform,
+            catalogue=catalogue,
+        )
+        self.functions = self._open(DOORS)
+        self.workflow = Workflow(
+            self,
+            names=self.names,
+            functions={name: self.functions[name] for name in WORKFLOW_DOORS},
+            log=self.floor.log_group(self, "WorkflowLog", f"/aws/vendedlogs/states/{self.names.of('remediation')}"),
+        )
+        self.api = Api(
+            self,
+            names=self.names,
+            functions=self.functions,
+            log=self.floor.log_group(self, "ApiLog", f"/aws/vendedlogs/apis/{self.names.prefix}"),
+        )
+        self._wake(deployment.reap_minutes)
+        Watch(
+            self,
+            names=self.names,
+            notify=vault.notify,
+            alerts_dead=self.intake.dead,
+            wakeups_dead=self.wakeups_dead,
+            reap=self.functions["reap"],
+            reap_minutes=deployment.reap_minutes,
+        )
+        self._tell()
+
+    def _open(self, doors: tuple[Door, ...]) -> dict[str, lambda_.Function]:
+        """Make every door with the rights of its row and of what wakes it."""
+        rights = Rights(self.vault, self.names)
+        waking = {"triage": self._from_queue, "resolve": self._from_stream}
+        statements = {door.name: [*rights.of(door), *(waking[door.name]() if door.name in waking else [])] for door in doors}
+        limit = boundary(
+            self,
+            self.names,
+            [
+                *(each for door in doors if door.bounded for each in statements[door.name]),
+                iam.PolicyStatement(
+                    actions=[
+                        "logs:CreateLogStream",
+                        "logs:PutLogEvents",
+                        "xray:PutTelemetryRecords",
+                        "xray:PutTraceSegments",
+                    ],
+                    resources=["*"],
+                ),
+            ],
+        )
+        settings = self._settings()
+        return {
+            door.name: DoorFunction(
+                self.floor,
+                door,
+                statements=statements[door.name],
+                environment={
+                    f"GRACE_{name.upper()}": settings[name] for name in ("state_table", "log_table", *door.environment)
+                },
+                boundary=limit if door.bounded else None,
+            ).function
+            for door in doors
+        }
+
+    def _settings(self) -> dict[str, str]:
+        """Return every setting a door may be given (`grace.settings`)."""
+        return {
+            "state_table": self.vault.state.table_name,
+            "log_table": self.vault.log.table_name,
+            "vault_bucket": self.vault.bucket.bucket_name,
+            "vault_key": self.vault.key.key_arn,
+            "notify_topic": self.vault.notify.topic_arn,
+            "bus": self.names.prefix,
+            "state_machine": self.names.machine_arn,
+            "contract_function": self.names.of("contract"),
+            "execute_role": self.names.role_arn("execute"),
+            "rollback_role": self.names.role_arn("rollback"),
+        }
+
+    def _from_queue(self) -> list[iam.PolicyStatement]:
+        return [
+            iam.PolicyStatement(
+                actions=["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+                resources=[self.intake.queue.queue_arn],
+            )
+        ]
+
+    def _from_stream(self) -> list[iam.PolicyStatement]:
+        stream = str(self.vault.state.table_stream_arn)
+        reading = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+        return [
+            iam.PolicyStatement(actions=reading, resources=[stream]),
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.wakeups_dead.queue_arn]),
+        ]
+
+    def _wake(self, reap_minutes: int) -> None:
+        """Connect the doors that the workflow does not call with what wakes them."""
+        alerts = lambda_.EventSourceMapping(
+            self,
+            "AlertsToTriage",
+            target=self.functions["triage"],
+            event_source_arn=self.intake.queue.queue_arn,
+            batch_size=BATCH,
+            max_batching_window=Duration.seconds(1),
+            max_concurrency=WORKERS,
+            report_batch_item_failures=True,
+        )
+        lambda_.EventSourceMapping(
+            self,
+            "ChangesToResolve",
+            target=self.functions["resolve"],
+            event_source_arn=self.vault.state.table_stream_arn,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            batch_size=BATCH,
+            bisect_batch_on_error=True,
+            max_record_age=Duration.hours(6),
+            retry_attempts=20,
+            report_batch_item_failures=True,
+            on_failure=SqsDlq(self.wakeups_dead),
+            filters=self._worth_waking(),
+        )
+        # A lost draft is found by the sweep, so an old one need not be carried on.
+        self.functions["contract"].configure_async_invoke(
+            max_event_age=Duration.minutes(5), retry_attempts=2
+        )
+        sweep = events.Rule(
+            self,
+            "Sweep",
+            description="Grace: looks for what got stuck or lost",
+            schedule=events.Schedule.rate(Duration.minutes(reap_minutes)),
+            targets=[
+                targets.LambdaFunction(
+                    self.functions["reap"], retry_attempts=2, max_event_age=Duration.minutes(reap_minutes)
+                )
+            ],
+        )
+
+        nag.acknowledge(alerts, nag.WAKING)
+        nag.acknowledge(sweep, nag.WAKING)
+        nag.acknowledge(self.functions["contract"], nag.WAKING)
+
+    def _worth_waking(self) -> list[Mapping[str, Any]]:
+        """Return the stream's filters: the heads of contracts, and approvals. Nothing else can wake a workflow."""
+        places = [keys.members(kind, ("",)) for kind in (ContractHead, Approval)]
+        return [
+            lambda_.FilterCriteria.filter(
+                {
+                    "eventName": ["INSERT", "MODIFY"],
+                    "dynamodb": {
+                        "Keys": {
+                            keys.PARTITION: {"S": [{"prefix": partition}]},
+                            keys.SORT: {"S": [{"prefix": sort}]},
+                        }
+                    },
+                }
+            )
+            for partition, sort in places
+        ]
+
+    def _tell(self) -> None:
+        for name, value in {
+            "AlertQueueUrl": self.intake.queue.queue_url,
+            "AlarmTopicArn": self.intake.topic.topic_arn,
+            "BusName": self.intake.bus.event_bus_name,
+            "StateMachineArn": self.workflow.machine.state_machine_arn,
+            "AnswerFunction": self.functions["answer"].function_name,
+            "RollbackFunction": self.functions["rollback"].function_name,
+            "ReapFunction": self.functions["reap"].function_name,
+            "ApiUrl": f"{self.api.api.api_endpoint}/",
+        }.items():
+            CfnOutput(self, name, value=value)

@@ -1,0 +1,184 @@
+"""What is kept: state, log, snapshots, the key, and the topic through which people hear. Never deleted with the stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import (
+    Aws,
+    CfnOutput,
+    Duration,
+    RemovalPolicy,
+    Stack,
+    aws_dynamodb as dynamodb,
+    aws_iam as iam,
+    aws_kms as kms,
+    aws_s3 as s3,
+    aws_sns as sns,
+    aws_sns_subscriptions as subscriptions,
+)
+from constructs import Construct
+
+from grace.stores import keys
+from infra.config import Deployment
+from infra.constructs import nag
+from infra.constructs.names import Names
+
+
+class VaultStack(Stack):
+    """Tables, bucket, key and the topic `notify`."""
+
+    def __init__(self, scope: Construct, deployment: Deployment, **options: Any) -> None:
+        super().__init__(scope, f"{deployment.prefix}-vault", **options)
+        self.names = Names(deployment.prefix)
+        self.key = self._key()
+        self.state = self._table("State", "state", dynamodb.StreamViewType.NEW_IMAGE)
+        self.state.add_global_secondary_index(
+            index_name=keys.OPEN_INDEX,
+            partition_key=_text(keys.OPEN_PARTITION),
+            sort_key=_text(keys.OPEN_SORT),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        self.log = self._table("Log", "log", dynamodb.StreamViewType.KEYS_ONLY)
+        self.access_logs = self._access_logs(deployment)
+        self.bucket = self._bucket(deployment)
+        # Exported by hand, so that the text of a policy on it is known before the synth and can be answered for.
+        self.bucket_arn = self.export_value(self.bucket.bucket_arn)
+        self.notify = self._topic(deployment)
+
+        CfnOutput(self, "StateTable", value=self.state.table_name)
+        CfnOutput(self, "LogTable", value=self.log.table_name)
+        CfnOutput(self, "VaultBucket", value=self.bucket.bucket_name)
+        CfnOutput(self, "VaultKey", value=self.key.key_arn)
+        CfnOutput(self, "NotifyTopicArn", value=self.notify.topic_arn)
+
+    def _key(self) -> kms.Key:
+        """One key for everything at rest. Services of AWS may use it for what belongs to this account alone."""
+        key = kms.Key(
+            self,
+            "Key",
+            alias=f"alias/{self.names.prefix}",
+            description="Grace: snapshots, logs, topics and sealed values",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="LogGroupsOfThisAccount",
+                principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
+                actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                resources=["*"],
+                conditions={
+                    "ArnLike": {
+                        "kms:EncryptionContext:aws:logs:arn": (
+                            f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
+                        )
+                    }
+                },
+            )
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+        return key
+
+    def _table(self, title: str, part: str, stream: dynamodb.StreamViewType) -> dynamodb.Table:
+        # Table, not TableV2: the embedded engine drops deletion protection and backups of the newer one.
+        table = dynamodb.Table(
+            self,
+            title,
+            table_name=self.names.of(part),
+            partition_key=_text(keys.PARTITION),
+            sort_key=_text(keys.SORT),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute=keys.EXPIRES,
+            stream=stream,
+            deletion_protection=True,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        nag.acknowledge(table, nag.TABLES)
+        return table
+
+    def _access_logs(self, deployment: Deployment) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "AccessLogs",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(deployment.log_retention_days),
+                    noncurrent_version_expiration=Duration.days(7),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        nag.acknowledge(bucket, nag.BUCKETS, nag.ACCESS_LOGS)
+        return bucket
+
+    def _bucket(self, deployment: Deployment) -> s3.Bucket:
+        """Snapshots and quarantined messages: written once, never overwritten, kept as long as configured."""
+        bucket = s3.Bucket(
+            self,
+            "Vault",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self.key,
+            bucket_key_enabled=True,
+            enforce_ssl=True,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            server_access_logs_bucket=self.access_logs,
+            server_access_logs_prefix="vault/",
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(deployment.vault_retention_days),
+                    noncurrent_version_expiration=Duration.days(30),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        nag.acknowledge(bucket, nag.BUCKETS)
+        return bucket
+
+    def _topic(self, deployment: Deployment) -> sns.Topic:
+        """What a person should hear. Our alarms speak here too, of this account alone."""
+        topic = sns.Topic(
+            self, "Notify", topic_name=self.names.of("notify"), master_key=self.key, enforce_ssl=True
+        )
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                    "ArnLike": {
+                        "aws:SourceArn": (
+                            f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}:alarm:{self.names.prefix}-*"
+                        )
+                    },
+                },
+            )
+        )
+        if deployment.notify_email:
+            topic.add_subscription(subscriptions.EmailSubscription(deployment.notify_email))
+        return topic
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
