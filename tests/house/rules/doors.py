@@ -13,6 +13,8 @@ ALLOWED = (
     "grace.bootstrap",
     "grace.model",
     "grace.telemetry",
+    "grace.web",
+    "grace.stores.stream",
     "aws_lambda_powertools",
 )
 STANDARD = {"__future__", "typing", "collections"}

@@ -11,6 +11,7 @@ from grace.model.base import Item, Json
 from grace.model.catalogue import Catalogue
 from grace.model.contract import Pointer, Ticket
 from grace.model.entry import Commit, Committed, Entry, Ref
+from grace.model.metric import Metric
 from grace.model.mission import DraftRequest
 from grace.model.signal import MetricRef
 
@@ -182,7 +183,7 @@ class Fetch(Protocol):
 class Telemetry(Protocol):
     """The deployment's own metrics and log lines: few series, whatever the number of playbooks."""
 
-    def count(self, name: str, value: float = 1) -> None:
+    def count(self, metric: Metric, value: int = 1) -> None:
         """Add to a metric of the namespace `Grace`."""
 
     def trouble(self, what: str, error: Exception, **facts: str) -> None:

@@ -12,6 +12,7 @@ from grace.flow.snapshot import PHASE_SECONDS
 from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Vote
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
+from grace.model.metric import Metric
 from grace.ports import Services
 
 TRIES = 5
@@ -74,6 +75,7 @@ def _vote(decision: Decision, person: Person, services: Services) -> Answer:
         status, contract_status = ApprovalStatus.APPROVED, ContractStatus.APPROVED
     _record(_Cast(loaded, approval, vote, status, contract_status), services)
     if status is not ApprovalStatus.PENDING:
+        services.telemetry.count(Metric.APPROVALS_DECIDED)
         event = "approval.granted" if status is ApprovalStatus.APPROVED else "approval.rejected"
         services.messages.publish(
             event,

@@ -10,6 +10,7 @@ from grace.flow.loading import Loaded, advance, load
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Call, Contract, ContractStatus, Ticket
 from grace.model.entry import EntryDraft, ref
+from grace.model.metric import Metric
 from grace.ports import Services
 
 GRACE_SECONDS = 120
@@ -61,6 +62,7 @@ def ask(call: Call, services: Services) -> Ticket:
         items=[approval],
     )
     _tell(loaded.contract, approval, services)
+    services.telemetry.count(Metric.APPROVALS_REQUESTED)
     return ticket
 
 

@@ -9,6 +9,7 @@ from grace.flow.rollback import why
 from grace.model.base import Item
 from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStatus, Ticket
 from grace.model.entry import Change, EntryDraft, ref
+from grace.model.metric import Metric
 from grace.model.mission import Mission, MissionStatus
 from grace.model.records import InFlight, Lease, Outcome, PlaybookStats, Step
 from grace.ports import Services
@@ -19,6 +20,12 @@ _SEVERITY = {
     ContractStatus.PARTIAL: "medium",
     ContractStatus.REFUSED: "medium",
     ContractStatus.EXPIRED: "medium",
+}
+_METRICS = {
+    ContractStatus.VERIFIED: Metric.CONTRACTS_VERIFIED,
+    ContractStatus.ROLLED_BACK: Metric.ROLLBACKS,
+    ContractStatus.SAFE_HOLD: Metric.SAFE_HOLDS,
+    ContractStatus.REFUSED: Metric.REFUSED,
 }
 _COUNTED = frozenset({"verified", "partial", "rolled_back", "safe_hold"})
 
@@ -68,7 +75,8 @@ def close(call: Call, services: Services) -> Ticket:
         items=items,
         also=_mission(loaded, head, loaded.view.get(refs[1])),
     )
-    services.telemetry.count(f"contract_{head.status.value}")
+    if head.status in _METRICS:
+        services.telemetry.count(_METRICS[head.status])
     return ticket
 
 

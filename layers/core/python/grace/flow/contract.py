@@ -14,6 +14,7 @@ from grace.model.base import canonical
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
+from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
 from grace.model.signal import Signal, StoredSignal
 from grace.ports import Services
@@ -134,7 +135,7 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
             ),
         )
     )
-    services.telemetry.count("contracts_drafted")
+    services.telemetry.count(Metric.CONTRACTS_CREATED)
 
 
 def _started(key: str, services: Services) -> str:
@@ -162,7 +163,7 @@ def _leave(mission: Mission, signal: Signal, refused: Refused, services: Service
         f"What next: grace why {signal.subject}",
     )
     _end(mission, MissionStatus.NEEDS_ATTENTION, f"{refused.code}: {refused}", services)
-    services.telemetry.count("refused")
+    services.telemetry.count(Metric.REFUSED)
 
 
 def _end(mission: Mission, status: MissionStatus, reason: str, services: Services) -> None:

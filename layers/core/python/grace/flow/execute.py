@@ -14,6 +14,7 @@ from grace.model.base import Model
 from grace.model.contract import Call, ContractStatus, EffectClass, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.ids import command_id
+from grace.model.metric import Metric
 from grace.model.records import Step, StepStatus
 from grace.ports import Services
 from grace.resources.base import Captured, Restorable, digest_of, resource_type
@@ -168,4 +169,5 @@ def _done(ticket: Ticket, loaded: Loaded, step: Step, after: Captured[Model], se
         entries=[EntryDraft(type="contract.executed", body={"before": step.before_digest, "after": after.digest})],
         items=[step.model_copy(update={"status": StepStatus.DONE, "after_digest": after.digest, "done_at": loaded.at})],
     )
+    services.telemetry.count(Metric.ACTIONS_EXECUTED)
     return ticket

@@ -169,7 +169,6 @@ def _open(opening: _Opening, services: Services) -> None:
     )
     if done.replayed:
         return
-    services.telemetry.count("missions_opened")
     if reason:
         _to_a_person(opener, mission, services)
     else:

@@ -18,6 +18,7 @@ from grace.flow.resolve import restart_rollback, start_rollback
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import ref
+from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
 from grace.model.signal import SignalState
 from grace.ports import AlarmFacts, Services
@@ -53,7 +54,8 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
     work += [partial(_mission, mission, services) for mission in services.store.open(Mission, at)]
     work += [partial(_alarm, alarm, services, rulebook) for alarm in services.alarms.in_alarm()]
     done = Counter(_each(what, services) for what in work)
-    services.telemetry.count("reap_failed", done["failed"])
+    if done["failed"]:
+        services.telemetry.count(Metric.REAP_FAILURES, done["failed"])
     return Swept(**{field.name: done[field.name] for field in fields(Swept)})
 
 

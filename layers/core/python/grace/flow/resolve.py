@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
+from grace.errors import GraceError
 from grace.flow.loading import advance, execution_name, load, ticket_for
 from grace.flow.snapshot import ROLLBACK_SECONDS
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Contract, ContractHead, Ticket
-from grace.model.entry import EntryDraft, ref
+from grace.model.entry import EntryDraft, Ref, ref
+from grace.model.records import StopOrder
 from grace.ports import Services
+
+
+def react(changes: Sequence[tuple[str, Ref[Any]]], services: Services) -> list[str]:
+    """Take the changes of a batch in order; stop at the first that fails, so none is overtaken.
+
+    Returns:
+        The sequence number to begin again from, or nothing when all went well.
+    """
+    for sequence, what in changes:
+        try:
+            changed(what, services)
+        except GraceError as exc:
+            services.telemetry.trouble("resolve", exc)
+            return [sequence]
+    return []
+
+
+def changed(what: Ref[Any], services: Services) -> bool:
+    """React to one changed item of the state table; what concerns nobody here is passed over.
+
+    Returns:
+        Whether something was woken or stopped.
+    """
+    if what.kind is Approval:
+        return approval_changed(what.ids[0], int(what.ids[1]), services)
+    if what.kind is StopOrder:
+        return stop_ordered(what.ids[0], services)
+    return False
 
 
 def approval_changed(contract_id: str, generation: int, services: Services) -> bool:
@@ -25,7 +57,7 @@ def approval_changed(contract_id: str, generation: int, services: Services) -> b
     return services.workflow.wake(services.sealer.unseal(approval.task_token, contract_id), contract_id)
 
 
-def contract_changed(contract_id: str, services: Services) -> bool:
+def stop_ordered(contract_id: str, services: Services) -> bool:
     """Carry out an order to stop a contract: end its execution and start its rollback.
 
     Returns:

@@ -13,6 +13,7 @@ from grace.flow.grouping import take
 from grace.model.base import sha256_hex
 from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.ids import command_id
+from grace.model.metric import Metric
 from grace.model.records import Subsystem
 from grace.model.signal import Signal
 from grace.ports import Services
@@ -51,7 +52,6 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
         ordered = sorted(signals, key=lambda s: s.at)
         if not _done(partial(_contended, partial(take, ordered, services, rulebook)), services):
             failed += senders[group]
-    services.telemetry.count("signals", len(messages))
     return failed
 
 
@@ -67,7 +67,7 @@ def quarantine(body: str, problem: InvalidSignal, services: Services) -> None:
         type="signal.quarantined", body={"key": pointer.key, "sha256": pointer.sha256, "field": problem.field[:200]}
     )
     if _contended(partial(_write_quarantined, pointer.sha256, entry, services)):
-        services.telemetry.count("quarantined")
+        services.telemetry.count(Metric.QUARANTINED)
         services.messages.notify("medium", "an alert could not be read", f"{problem}\nKept whole as {pointer.key}.")
 
 

@@ -193,6 +193,19 @@ class Subsystem(Head):
         return f"sys:{self.name}"
 
 
+class StopOrder(Item):
+    """That a contract is to be stopped and undone: written beside its head, and what wakes the one who does it."""
+
+    contract_id: str
+    reason: str = Field(max_length=240)
+    at: Instant
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract."""
+        return (self.contract_id,)
+
+
 class Outcome(Item):
     """How a contract ended, for learning and for people. `relapsed` counts as a failure."""
 

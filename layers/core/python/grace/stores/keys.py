@@ -23,6 +23,7 @@ from grace.model.records import (
     Outcome,
     PlaybookStats,
     Step,
+    StopOrder,
     Subsystem,
 )
 from grace.model.signal import StoredSignal
@@ -73,6 +74,7 @@ _PLACES: dict[type[Item], _Place] = {
     Approval: _Place("C#", "apr#", digits=4),
     Vote: _Place("C#", "vote#"),
     Outcome: _Place("C#", "outcome"),
+    StopOrder: _Place("C#", "stop"),
     Lease: _Place("R#", "lease"),
     OpenGroup: _Place("G#", "open"),
     HourLimit: _Place("P#", "limit#"),

@@ -1,0 +1,14 @@
+"""Woken by the workflow: the one function that changes target resources."""
+
+from typing import Any
+
+from grace.bootstrap import services
+from grace.flow.execute import execute
+from grace.model.contract import Call
+from grace.telemetry import door
+
+
+@door
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Take the workflow's call; answer with the ticket for the next state."""
+    return execute(Call.model_validate(event), services()).model_dump(mode="json")

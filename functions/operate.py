@@ -1,0 +1,13 @@
+"""Woken by `POST /operate`, signed with the caller's IAM identity: an operator's order."""
+
+from typing import Any
+
+from grace.bootstrap import services
+from grace.telemetry import door
+from grace.web.api import order
+
+
+@door
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Carry out the order of the person behind the proved identity."""
+    return order(event, services())

@@ -1,0 +1,158 @@
+"""The one place where rooms are put together. The only module that may import every room."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grace.errors import InvalidSetting
+from grace.model.catalogue import Catalogue
+from grace.ports import (
+    Alarms,
+    Aws,
+    Clock,
+    Fetch,
+    Messages,
+    Metrics,
+    Permissions,
+    Sealer,
+    Store,
+    Telemetry,
+    Vault,
+    Workflow,
+)
+from grace.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from grace.diagnoses.rulebook import Rulebook
+
+DATA = "grace_data"
+"""The package that the data layer brings: `catalogue.json` beside its `__init__.py`."""
+
+
+class AwsServices:
+    """`ports.Services` on AWS. Each part is made, and its module imported, at its first use."""
+
+    def __init__(self, settings: Settings, session: Any = None, catalogue: Path | None = None) -> None:
+        """Keep the settings; `session` is the boto3 session to use, `catalogue` the data file, where not the layer's."""
+        self._settings = settings
+        self._session = session
+        self._catalogue = catalogue
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The system's clock."""
+        from grace.gateways.clock import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def store(self) -> Store:
+        """State and log in DynamoDB."""
+        from grace.stores.dynamo import DynamoStore, client
+
+        settings = self._settings
+        return DynamoStore(client(self._session), settings.state_table, settings.log_table, settings.lanes)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Objects in S3."""
+        from grace.stores.s3 import S3Vault, client
+
+        return S3Vault(client(self._session), self._settings.need("vault_bucket"))
+
+    @cached_property
+    def aws(self) -> Aws:
+        """The services acted on, with this function's own authority."""
+        from grace.gateways.aws import BotoAws
+
+        return BotoAws(self._session)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """CloudWatch series."""
+        from grace.gateways.metrics import CloudWatchMetrics
+
+        return CloudWatchMetrics(self.aws)
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        """CloudWatch alarms."""
+        from grace.gateways.alarms import CloudWatchAlarms
+
+        return CloudWatchAlarms(self.aws)
+
+    @cached_property
+    def workflow(self) -> Workflow:
+        """The state machine."""
+        from grace.gateways.workflow import StepFunctionsWorkflow
+
+        return StepFunctionsWorkflow(self.aws, self._settings.need("state_machine"))
+
+    @cached_property
+    def messages(self) -> Messages:
+        """People, bus and the `contract` door."""
+        from grace.gateways.messages import AwsMessages
+
+        settings = self._settings
+        return AwsMessages(
+            self.aws, topic=settings.notify_topic, bus=settings.bus, contract_function=settings.contract_function
+        )
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Small secrets under the vault's key."""
+        from grace.gateways.sealer import KmsSealer
+
+        return KmsSealer(self.aws, self._settings.need("vault_key"))
+
+    @cached_property
+    def permissions(self) -> Permissions:
+        """What the roles that act may do."""
+        from grace.gateways.permissions import SimulatedPermissions
+
+        roles = self._settings.need("execute_role"), self._settings.need("rollback_role")
+        return SimulatedPermissions(self.aws, roles)
+
+    @cached_property
+    def fetch(self) -> Fetch:
+        """HTTP under the SSRF rules."""
+        from grace.gateways.fetch import HttpFetch
+
+        return HttpFetch(self.catalogue.http_hosts)
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Log lines and metrics."""
+        from grace.telemetry import telemetry
+
+        return telemetry()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Playbooks, rules, people and modes, as bundled at synth; raises `InvalidSetting` when the layer is missing."""
+        path = self._catalogue or _data_file()
+        return Catalogue.model_validate_json(path.read_bytes())
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The diagnosis rules, indexed."""
+        from grace.diagnoses.rulebook import Rulebook
+
+        return Rulebook(self.catalogue.rules)
+
+
+@cache
+def services() -> AwsServices:
+    """Return this function's services, made once per worker from its environment."""
+    return AwsServices(from_environment(os.environ))
+
+
+def _data_file() -> Path:
+    found = importlib.util.find_spec(DATA)
+    if found is None or found.origin is None:
+        raise InvalidSetting(f"the data layer ({DATA}) is missing from this function: deploy the stack again")
+    return Path(found.origin).with_name("catalogue.json")

@@ -1,0 +1,1 @@
+"""What is reached over HTTPS. Parses requests, speaks statuses; decides nothing. May import model, errors, ports, flow."""

@@ -1,0 +1,104 @@
+"""`POST /decide` and `POST /operate`: the caller's identity is what API Gateway proved, never what the body says."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from grace.errors import Conflict, GraceError, NotFound, Refused, TransientError
+from grace.flow.answer import answer
+from grace.flow.operate import Order, operate
+from grace.model.approval import Decision
+from grace.model.base import Json
+from grace.ports import Services
+
+BODY_BYTES = 8192
+M = TypeVar("M", bound=BaseModel)
+
+_STATUS = {
+    "unknown_person": 403,
+    "not_yours": 403,
+    "closed": 410,
+    "decided_otherwise": 409,
+    "digest": 409,
+    "ended": 409,
+}
+
+
+def decide(event: dict[str, Json], services: Services) -> dict[str, Json]:
+    """Record a vote: 200 with how the approval stands, or why not."""
+
+    def act(principal: str) -> dict[str, Json]:
+        result = answer(_body(event, Decision), principal, services)
+        return {"outcome": result.outcome, "status": result.status.value, "have": result.have, "need": result.need}
+
+    return _respond(event, act)
+
+
+def order(event: dict[str, Json], services: Services) -> dict[str, Json]:
+    """Carry out an operator's order: 200 with what is so now, or why not."""
+
+    def act(principal: str) -> dict[str, Json]:
+        return {"now": operate(_body(event, Order), principal, services)}
+
+    return _respond(event, act)
+
+
+class _Bad(Exception):
+    """The request itself is wrong; the message says how to make it right."""
+
+
+def _respond(event: dict[str, Json], act: Callable[[str], dict[str, Json]]) -> dict[str, Json]:
+    try:
+        return _response(200, act(_principal(event)))
+    except _Bad as exc:
+        return _response(400, {"error": "bad_request", "message": str(exc)})
+    except Refused as exc:
+        return _response(_STATUS.get(exc.code, 409), {"error": exc.code, "message": str(exc)})
+    except NotFound as exc:
+        return _response(404, {"error": "not_found", "message": str(exc)})
+    except (Conflict, TransientError) as exc:
+        return _response(503, {"error": "try_again", "message": str(exc)})
+    except GraceError as exc:
+        return _response(500, {"error": "failed", "message": f"{type(exc).__name__}: {exc}"})
+
+
+def _principal(event: dict[str, Any]) -> str:
+    """Return the ARN that API Gateway authenticated; without one nobody asked.
+
+    Raises:
+        Refused: `unknown_person`.
+    """
+    proved = event.get("requestContext", {}).get("authorizer", {}).get("iam", {}).get("userArn")
+    if not isinstance(proved, str) or not proved:
+        raise Refused("unknown_person", "the request carries no proved identity: sign it with your IAM credentials")
+    return proved
+
+
+def _body(event: dict[str, Any], model: type[M]) -> M:
+    raw = event.get("body") or ""
+    try:
+        text = base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else str(raw).encode()
+    except (binascii.Error, ValueError) as exc:
+        raise _Bad("the body is not base64 as announced") from exc
+    if len(text) > BODY_BYTES:
+        raise _Bad(f"the body has {len(text)} bytes, {BODY_BYTES} are allowed")
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as exc:
+        first = exc.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise _Bad(f"{where}: {first['msg']}") from exc
+
+
+def _response(status: int, document: dict[str, Json]) -> dict[str, Json]:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "body": json.dumps(document),
+    }
