@@ -153,7 +153,7 @@ def confidence(supporting: int, samples: int) -> float:
     0.65, 1 of 1 0.27. Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     J. Am. Stat. Assoc. 22 (1927).
     """
-    if samples == 0:
+    if supporting == 0:  # also where nothing was measured; rounding must not make it more than nothing
         return 0.0
     z2 = _ONE_SIDED_95**2
     share = supporting / samples
