@@ -1,0 +1,49 @@
+"""What an alias and its function have in common: names out of ARNs, the function's tags, whether it is being updated."""
+
+from __future__ import annotations
+
+import re
+
+from grace.model.resource import ResourceRef
+from grace.ports import Aws
+
+FUNCTION_ARNS = ("arn:aws:lambda:{region}:{account}:function:*",)
+"""IAM's resource for functions and their aliases: Lambda authorises alias calls on the function."""
+
+_PATH = re.compile(r"function:([A-Za-z0-9_-]{1,64})(?::([A-Za-z0-9_-]{1,128}))?")
+
+
+def function_and_alias(path: str) -> tuple[str, str] | None:
+    """Split the tail of an ARN (`function:shop:live`); the alias is empty for a function, None for anything else.
+
+    A version (`function:shop:41`) never changes, so it is nothing to act on either.
+    """
+    found = _PATH.fullmatch(path)
+    if not found or (found.group(2) or "").isdigit():
+        return None
+    return found.group(1), found.group(2) or ""
+
+
+def names(ref: ResourceRef) -> tuple[str, str]:
+    """Return function and alias of a reference to either."""
+    found = function_and_alias(ref.path)
+    if found is None:
+        raise ValueError(f"{ref.arn} is neither a function nor an alias")
+    return found
+
+
+def function_tags(ref: ResourceRef, aws: Aws) -> dict[str, str]:
+    """Return the tags of the function; aliases cannot be tagged."""
+    function, _ = names(ref)
+    arn = f"{ref.arn.rsplit(':function:', 1)[0]}:function:{function}"
+    return dict(aws.call("lambda", "list_tags", Resource=arn).get("Tags") or {})
+
+
+def update_in_progress(function: str, aws: Aws) -> str:
+    """Return why the function is changing at the moment, or an empty string."""
+    configuration = aws.call("lambda", "get_function_configuration", FunctionName=function)
+    if configuration.get("State") == "Pending":
+        return f"the function {function} is being created"
+    if configuration.get("LastUpdateStatus") == "InProgress":
+        return f"an update of the function {function} is in progress"
+    return ""
