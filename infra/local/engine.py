@@ -38,7 +38,6 @@ ROOT_ACCESS_KEY = ACCOUNT
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 PORT_ATTEMPTS = 5
-LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ class Engine:
             chosen = port or _free_port()
             with self.layout.engine_log.open("wb") as log:
                 process = subprocess.Popen(
-                    # -P keeps the launcher's folder off the import path, where our module names could hide others.
-                    [str(python), "-P", str(LAUNCHER), str(self.layout.tls)],
+                    # -P keeps the working folder off the import path, where a file could hide a module.
+                    [str(python), "-P", "-m", "infra.local.launcher", str(self.layout.tls)],
                     cwd=self.layout.tmp,
                     env=self._environment(chosen, secret),
                     stdin=subprocess.DEVNULL,
@@ -222,6 +221,7 @@ class Engine:
             # Docker daemon of the machine would change what the engine does.
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
             "HOME": tmp,
             "TMPDIR": tmp,
             "STATE_DIR": str(self.layout.home / "tmp" / "state"),

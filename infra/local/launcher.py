@@ -1,8 +1,6 @@
-"""Starts MiniStack inside its own environment, with the corrections the deployed system cannot do without.
+"""Starts MiniStack inside its own environment: with TLS, and with the corrections the deployed system needs.
 
-Run by `engine.py` as `.venv-engine/bin/python -P launcher.py <folder for TLS files>`; imports nothing of this
-repository. Each correction names the engine version it was seen in and ends the start with one sentence when the
-engine's code no longer looks as it did then, so that none outlives its reason unseen.
+Run by `engine.py` as `.venv-engine/bin/python -P -m infra.local.launcher <folder for TLS files>`.
 """
 
 from __future__ import annotations
@@ -10,19 +8,18 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from infra.local import corrections
+
 CERTIFICATE, KEY, AUTHORITY = "server.crt", "server.key", "ca.crt"
 _VALID = dt.timedelta(days=30)
-_TYPE_MARK = re.compile(r"\[errorType=(\w+)\](.*)", re.DOTALL)
 
 
 def write_certificates(folder: Path) -> None:
@@ -91,41 +88,15 @@ def write_certificates(folder: Path) -> None:
     (folder / AUTHORITY).write_bytes(authority.public_bytes(pem))
 
 
-def with_error_types(worker_script: str) -> str:
-    """The engine's Python worker, changed to say the class of an unhandled exception.
-
-    AWS answers `errorType` with the exception's class name, which is what a state machine's Retry and Catch match;
-    ministack 1.5.33 answers `Runtime.HandlerError` for every exception. The class travels at the head of the message.
-    """
-    plain = '"error": str(e), "trace": traceback.format_exc()'
-    if worker_script.count(plain) != 1:
-        raise SystemExit("This engine version runs functions in another way: see `with_error_types` in launcher.py.")
-    return worker_script.replace(plain, plain.replace("str(e)", 'f"[errorType={type(e).__name__}]{e}"'))
-
-
-def restore_error_type(result: dict[str, Any]) -> dict[str, Any]:
-    """An invocation's result with the class name moved from the message's head to `errorType`."""
-    body = result.get("body")
-    if result.get("error") and isinstance(body, dict):
-        marked = _TYPE_MARK.fullmatch(str(body.get("errorMessage", "")))
-        if marked:
-            body |= {"errorType": marked[1], "errorMessage": marked[2]}
-    return result
-
-
 def main(folder: Path) -> None:
-    """Write the TLS files, apply the corrections and serve until ended."""
+    """Write the TLS files, correct the engine and serve until ended."""
     write_certificates(folder)
+    # It brought us here; the workers must not find this repository on their path.
+    os.environ.pop("PYTHONPATH", None)
+    corrections.apply()
     # Imported here: the engine reads its settings while it is imported, and tests import this module without it.
     from ministack import app  # noqa: PLC0415
-    from ministack.core import lambda_runtime  # noqa: PLC0415
-    from ministack.services import lambda_svc  # noqa: PLC0415
 
-    # With TLS on, the engine would also take port 443 wherever it may: it gets the one port it was given.
-    vars(app)["_port_is_bindable"] = lambda *_: False
-    script, execute = vars(lambda_runtime)["_PYTHON_WORKER_SCRIPT"], vars(lambda_svc)["_execute_function_warm"]
-    vars(lambda_runtime)["_PYTHON_WORKER_SCRIPT"] = with_error_types(script)
-    vars(lambda_svc)["_execute_function_warm"] = lambda *args: restore_error_type(execute(*args))
     sys.argv = ["ministack"]
     app.main()
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.launcher import AUTHORITY, CERTIFICATE, KEY, restore_error_type, with_error_types, write_certificates
+from infra.local.corrections import restore_error_type, with_error_types
+from infra.local.launcher import AUTHORITY, CERTIFICATE, KEY, write_certificates
 from infra.local.reconcile import Clients
 
 HANDLER = """

@@ -1,0 +1,147 @@
+"""What the engine gets wrong that no direct call can put right, corrected inside its own process.
+
+Only what would otherwise force a change to the deployed roles or to the state machine belongs here: the templates are
+AWS's, so it is the engine that yields. Seen in ministack 1.5.33; `tests/local/test_corrections.py` asks the bare engine
+for each of them and fails when one is no longer needed. Imports nothing but the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Tags = dict[str, str]
+_TYPE_MARK = re.compile(r"\[errorType=(\w+)\](.*)", re.DOTALL)
+_UNMARKED = '"error": str(e), "trace": traceback.format_exc()'
+
+# Sub-resource of a Lambda function to the IAM action of each HTTP method. The engine knows the first as ListAliases,
+# the second as PutFunctionConcurrency whatever the method, and the third as GetFunction or UpdateFunctionCode.
+_LAMBDA_ACTIONS: Mapping[tuple[str, int], Mapping[str, str]] = {
+    ("aliases", 2): {"GET": "GetAlias", "PUT": "UpdateAlias", "DELETE": "DeleteAlias"},
+    ("concurrency", 1): {
+        "GET": "GetFunctionConcurrency",
+        "PUT": "PutFunctionConcurrency",
+        "DELETE": "DeleteFunctionConcurrency",
+    },
+    ("event-invoke-config", 1): {
+        "GET": "GetFunctionEventInvokeConfig",
+        "PUT": "PutFunctionEventInvokeConfig",
+        "POST": "UpdateFunctionEventInvokeConfig",
+        "DELETE": "DeleteFunctionEventInvokeConfig",
+    },
+}
+_FUNCTION_ARN_PARTS = 7
+
+
+def with_error_types(worker_script: str) -> str:
+    """The engine's Python worker, changed to say the class of an unhandled exception at the head of its message.
+
+    AWS answers `errorType` with the class's name, which is what a state machine's Retry and Catch match; the engine
+    answers `Runtime.HandlerError` for every exception. Ends the process with one sentence when the worker has changed.
+    """
+    if worker_script.count(_UNMARKED) != 1:
+        raise SystemExit("This engine version runs functions in another way: see `with_error_types` in corrections.py.")
+    return worker_script.replace(_UNMARKED, _UNMARKED.replace("str(e)", 'f"[errorType={type(e).__name__}]{e}"'))
+
+
+def restore_error_type(result: dict[str, Any]) -> dict[str, Any]:
+    """An invocation's result with the class name moved from the message's head to `errorType`."""
+    body = result.get("body")
+    if result.get("error") and isinstance(body, dict):
+        marked = _TYPE_MARK.fullmatch(str(body.get("errorMessage", "")))
+        if marked:
+            body |= {"errorType": marked[1], "errorMessage": marked[2]}
+    return result
+
+
+def lambda_action(method: str, path: str) -> str | None:
+    """The IAM action (without `lambda:`) of a Lambda request that the engine knows under another; None for the rest."""
+    _, found, rest = path.partition("/functions/")
+    sub = [part for part in rest.split("/") if part][1:]
+    return _LAMBDA_ACTIONS.get((sub[0], len(sub)), {}).get(method) if found and sub else None
+
+
+def qualified_function_arn(arn: str, path: str, query: Mapping[str, list[str]]) -> str:
+    """The ARN that an invocation is authorised on: with the qualifier, which the engine leaves out when it is a query."""
+    qualifier = (query.get("Qualifier") or [""])[0]
+    if path.endswith("/invocations") and qualifier and len(arn.split(":")) == _FUNCTION_ARN_PARTS:
+        return f"{arn}:{qualifier}"
+    return arn
+
+
+def ecs_service_arn(arn: str, target: str, body: bytes) -> str:
+    """The ARN that an ECS service call is authorised on: the service's, where the engine takes the cluster's."""
+    operation = target.rpartition(".")[2]
+    if operation not in {"UpdateService", "DeleteService", "DescribeServices"}:
+        return arn
+    request = json.loads(body)
+    names = request.get("services") or [request.get("service", "")]
+    service = str(names[0])
+    if service.startswith("arn:"):
+        return service
+    cluster = str(request.get("cluster", "default")).rpartition("/")[2]
+    return f"{':'.join(arn.split(':')[:5])}:service/{cluster}/{service}"
+
+
+def tagged(prefix: str, by_name: Mapping[str, list[dict[str, str]]]) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """`(ARN, tags)` as the engine's tag collectors yield them, from tags stored under a resource's name.
+
+    `prefix` is what goes before the name; ECS writes its tags' keys in lower case, so both spellings are taken.
+    """
+    for name, tags in by_name.items():
+        yield (
+            f"{prefix}{name}",
+            [
+                {"Key": tag.get("Key", tag.get("key", "")), "Value": tag.get("Value", tag.get("value", ""))}
+                for tag in tags
+            ],
+        )
+
+
+def apply() -> None:
+    """Change the imported engine. To be called once, before it serves."""
+    from ministack import app  # noqa: PLC0415
+    from ministack.core import iam_actions, lambda_runtime  # noqa: PLC0415
+    from ministack.services import lambda_svc, tagging  # noqa: PLC0415
+
+    # With TLS on, the engine would also take port 443 wherever it may: it gets the one port it was given.
+    vars(app)["_port_is_bindable"] = lambda *_: False
+    _wrap(lambda_runtime, "_PYTHON_WORKER_SCRIPT", with_error_types)
+    _wrap(lambda_svc, "_execute_function_warm", lambda run: lambda *args: restore_error_type(run(*args)))
+    _wrap(iam_actions, "_lambda_action", lambda known: lambda *args: lambda_action(*args) or known(*args))
+    _wrap(iam_actions, "extract_resource_arn", _authorised_on)
+    vars(tagging)["_RESOURCE_TAG_COLLECTORS"] |= _collectors()
+
+
+def _wrap(module: object, name: str, change: Callable[[Any], Any]) -> None:
+    vars(module)[name] = change(vars(module)[name])
+
+
+def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:
+    def arn(*request: Any) -> str:
+        service, _method, path, headers, body, query, *_place = request
+        found = known(*request)
+        if service == "lambda":
+            return qualified_function_arn(found, path, query)
+        if service == "ecs" and found != "*":
+            return ecs_service_arn(found, headers.get("x-amz-target", ""), body)
+        return found
+
+    return arn
+
+
+def _collectors() -> dict[str, Callable[[], Iterator[tuple[str, list[dict[str, str]]]]]]:
+    from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415
+    from ministack.services import autoscaling, ec2, ecs  # noqa: PLC0415
+
+    def group_prefix() -> str:
+        # The engine authorises on this pattern: it does not know the group's id when it looks at the request.
+        return f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:autoScalingGroup:*:autoScalingGroupName/"
+
+    return {
+        "autoscaling": lambda: tagged(group_prefix(), vars(autoscaling)["_tags"]),
+        "ecs": lambda: tagged("", vars(ecs)["_tags"]),
+        "ec2": lambda: tagged(f"arn:aws:ec2:{get_region()}:{get_account_id()}:instance/", vars(ec2)["_tags"]),
+    }

@@ -1,0 +1,223 @@
+"""IAM on the engine decides as on AWS, so the deployed roles need nothing that AWS would not need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local.corrections import ecs_service_arn, lambda_action, qualified_function_arn, tagged
+from infra.local.engine import EngineState
+from infra.local.paths import Layout
+from infra.local.reconcile import Clients
+from tests.local.test_launcher import _function
+
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:thrower"
+GROUP = "arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:*:autoScalingGroupName/web"
+SERVICE = "arn:aws:ecs:us-east-1:000000000000:service/shop/web"
+MANAGED = {"StringEquals": {"aws:ResourceTag/grace:managed": "true"}}
+
+Granted = Callable[..., Callable[[str], Any]]
+
+
+@pytest.fixture
+def granted(aws: Clients, engine: EngineState) -> Iterator[Granted]:
+    """`granted(action, ..., resource=, condition=)` gives clients of a role that may do just that."""
+    iam, name = aws("iam"), "granted"
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{engine.account}:root"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+
+    def grant(*actions: str, resource: str = "*", condition: dict[str, Any] | None = None) -> Callable[[str], Any]:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": resource, "Condition": condition or {}}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=name, PolicyName="granted", PolicyDocument=policy)
+        keys = aws("sts").assume_role(RoleArn=role, RoleSessionName="granted")["Credentials"]
+        arguments = engine.client_arguments() | {
+            "aws_access_key_id": keys["AccessKeyId"],
+            "aws_secret_access_key": keys["SecretAccessKey"],
+        }
+        return lambda service: boto3.client(service, aws_session_token=keys["SessionToken"], **arguments)
+
+    yield grant
+    iam.delete_role_policy(RoleName=name, PolicyName="granted")
+    iam.delete_role(RoleName=name)
+
+
+def _refused(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except ClientError as exc:
+        return exc.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+    return False
+
+
+def _alias(aws: Clients) -> None:
+    functions = aws("lambda")
+    version = functions.publish_version(FunctionName=_function(aws))["Version"]
+    try:
+        functions.create_alias(FunctionName="thrower", Name="live", FunctionVersion=version)
+    except functions.exceptions.ResourceConflictException:
+        functions.update_alias(FunctionName="thrower", Name="live", FunctionVersion=version)
+
+
+@pytest.mark.engine
+def test_moving_an_alias_needs_update_alias_and_nothing_else(aws: Clients, granted: Granted) -> None:
+    _alias(aws)
+    functions = granted("lambda:UpdateAlias", resource=FUNCTION)("lambda")
+    assert functions.update_alias(FunctionName="thrower", Name="live", FunctionVersion="1")["Name"] == "live"
+    assert _refused(lambda: functions.get_alias(FunctionName="thrower", Name="live"))
+    reader = granted("lambda:ListAliases", "lambda:GetAlias", resource=FUNCTION)("lambda")
+    assert reader.get_alias(FunctionName="thrower", Name="live")["FunctionVersion"] == "1"
+    assert _refused(lambda: reader.update_alias(FunctionName="thrower", Name="live", FunctionVersion="1"))
+
+
+@pytest.mark.engine
+def test_reading_a_concurrency_does_not_need_the_right_to_set_it(aws: Clients, granted: Granted) -> None:
+    _function(aws)
+    reader = granted("lambda:GetFunctionConcurrency")("lambda")
+    reader.get_function_concurrency(FunctionName="thrower")
+    assert _refused(lambda: reader.put_function_concurrency(FunctionName="thrower", ReservedConcurrentExecutions=1))
+    assert _refused(lambda: reader.delete_function_concurrency(FunctionName="thrower"))
+
+
+@pytest.mark.engine
+def test_the_right_to_invoke_an_alias_is_that_alias_only(aws: Clients, granted: Granted) -> None:
+    _alias(aws)
+    functions = granted("lambda:InvokeFunction", resource=f"{FUNCTION}:live")("lambda")
+    for name, qualifier in (("thrower", {"Qualifier": "live"}), ("thrower:live", {}), (f"{FUNCTION}:live", {})):
+        assert functions.invoke(FunctionName=name, Payload=b'{"say": ""}', **qualifier)["StatusCode"] == 200
+    assert _refused(lambda: functions.invoke(FunctionName="thrower"))
+    assert _refused(lambda: functions.invoke(FunctionName="thrower", Qualifier="1"))
+
+
+@pytest.mark.engine
+def test_a_condition_on_the_tag_lets_through_the_tagged_resource_only(aws: Clients, granted: Granted) -> None:
+    """F65 / I42 on the engine: the same statement, with the tag and without it, for each kind of resource."""
+    scaling, containers, machines = aws("autoscaling"), aws("ecs"), aws("ec2")
+    scaling.create_launch_configuration(LaunchConfigurationName="web", ImageId="ami-12345678", InstanceType="t3.micro")
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="web",
+        LaunchConfigurationName="web",
+        MinSize=0,
+        MaxSize=2,
+        AvailabilityZones=["us-east-1a"],
+    )
+    containers.create_cluster(clusterName="shop")
+    containers.register_task_definition(family="web", containerDefinitions=[{"name": "c", "image": "i", "memory": 8}])
+    containers.create_service(cluster="shop", serviceName="web", taskDefinition="web", desiredCount=0)
+    instance = machines.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    function_arn = aws("lambda").get_function(FunctionName=_function(aws))["Configuration"]["FunctionArn"]
+    may = granted(
+        "autoscaling:SetDesiredCapacity",
+        "ecs:UpdateService",
+        "ec2:RebootInstances",
+        "lambda:UpdateFunctionConfiguration",
+        condition=MANAGED,
+    )
+    attempts: dict[str, Callable[[], Any]] = {
+        "group": lambda: may("autoscaling").set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0),
+        "service": lambda: may("ecs").update_service(cluster="shop", service="web", desiredCount=0),
+        "instance": lambda: may("ec2").reboot_instances(InstanceIds=[instance]),
+        "function": lambda: may("lambda").update_function_configuration(FunctionName="thrower", Timeout=3),
+    }
+    assert {name: _refused(attempt) for name, attempt in attempts.items()} == dict.fromkeys(attempts, True)
+
+    tag = {"Key": "grace:managed", "Value": "true"}
+    scaling.create_or_update_tags(
+        Tags=[tag | {"ResourceId": "web", "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}]
+    )
+    containers.tag_resource(resourceArn=SERVICE, tags=[{"key": tag["Key"], "value": tag["Value"]}])
+    machines.create_tags(Resources=[instance], Tags=[tag])
+    aws("lambda").tag_resource(Resource=function_arn, Tags={tag["Key"]: tag["Value"]})
+    try:
+        assert {name: _refused(attempt) for name, attempt in attempts.items()} == dict.fromkeys(attempts, False)
+    finally:
+        aws("lambda").untag_resource(Resource=function_arn, TagKeys=[tag["Key"]])
+
+
+@pytest.mark.engine
+def test_the_right_to_one_group_or_service_is_that_one_only(aws: Clients, granted: Granted) -> None:
+    """A wrong name is refused by IAM before the engine notices that there is no such resource."""
+    scaling = granted("autoscaling:SetDesiredCapacity", resource=GROUP)("autoscaling")
+    assert _refused(lambda: scaling.set_desired_capacity(AutoScalingGroupName="other", DesiredCapacity=0))
+    services = granted("ecs:UpdateService", resource=SERVICE)("ecs")
+    assert _refused(lambda: services.update_service(cluster="shop", service="other", desiredCount=0))
+    with pytest.raises(services.exceptions.ServiceNotFoundException):
+        granted("ecs:UpdateService", resource=SERVICE.replace("shop", "none"))("ecs").update_service(
+            cluster="none", service="web", desiredCount=0
+        )
+
+
+_ASK_THE_BARE_ENGINE = """
+import json
+from ministack.core import iam_actions
+from ministack.services import tagging
+body = json.dumps({"cluster": "shop", "service": "web"}).encode()
+arn = iam_actions.extract_resource_arn
+print(json.dumps({
+    "UpdateAlias": iam_actions._lambda_action("PUT", "/2015-03-31/functions/f/aliases/live"),
+    "GetFunctionConcurrency": iam_actions._lambda_action("GET", "/2019-09-30/functions/f/concurrency"),
+    "GetFunctionEventInvokeConfig": iam_actions._lambda_action("GET", "/2019-09-25/functions/f/event-invoke-config"),
+    "qualifier": arn("lambda", "POST", "/2015-03-31/functions/f/invocations", {}, b"", {"Qualifier": ["live"]}, "r", "a"),
+    "service": arn("ecs", "POST", "/", {"x-amz-target": "E.UpdateService"}, body, {}, "r", "a"),
+    "tags": sorted({"autoscaling", "ec2", "ecs"} & set(tagging._RESOURCE_TAG_COLLECTORS)),
+}))
+"""
+
+
+@pytest.mark.engine
+def test_each_correction_is_still_needed() -> None:
+    """The bare engine's own answers: one that turns right means its correction is to be removed."""
+    asked = subprocess.run(
+        [str(Layout().engine_python()), "-c", _ASK_THE_BARE_ENGINE], capture_output=True, text=True, check=True
+    )
+    assert json.loads(asked.stdout.splitlines()[-1]) == {
+        "UpdateAlias": "ListAliases",
+        "GetFunctionConcurrency": "PutFunctionConcurrency",
+        "GetFunctionEventInvokeConfig": "GetFunction",
+        "qualifier": "arn:aws:lambda:r:a:function:f",
+        "service": "arn:aws:ecs:r:a:cluster/shop",
+        "tags": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("GET", "/2015-03-31/functions/f/aliases", None),
+        ("POST", "/2015-03-31/functions/f/aliases", None),
+        ("DELETE", "/2015-03-31/functions/f/aliases/live", "DeleteAlias"),
+        ("POST", "/2019-09-25/functions/f/event-invoke-config", "UpdateFunctionEventInvokeConfig"),
+        ("GET", "/2015-03-31/functions/aliases", None),
+        ("GET", "/2015-03-31/functions/", None),
+        ("GET", "/2015-03-31/layers", None),
+    ],
+)
+def test_only_what_the_engine_gets_wrong_is_answered(method: str, path: str, action: str | None) -> None:
+    assert lambda_action(method, path) == action
+
+
+def test_a_qualifier_is_added_once_and_only_to_an_invocation() -> None:
+    invoke = "/2015-03-31/functions/thrower/invocations"
+    assert qualified_function_arn(FUNCTION, invoke, {"Qualifier": ["2"]}) == f"{FUNCTION}:2"
+    assert qualified_function_arn(f"{FUNCTION}:live", invoke, {"Qualifier": ["live"]}) == f"{FUNCTION}:live"
+    assert qualified_function_arn(FUNCTION, invoke, {}) == FUNCTION
+    assert qualified_function_arn(FUNCTION, "/2015-03-31/functions/thrower", {"Qualifier": ["2"]}) == FUNCTION
+
+
+def test_a_service_is_named_as_ecs_names_it() -> None:
+    cluster = "arn:aws:ecs:us-east-1:000000000000:cluster/shop"
+    target = "AmazonEC2ContainerServiceV20141113.UpdateService"
+    assert ecs_service_arn(cluster, target, json.dumps({"cluster": cluster, "service": "web"}).encode()) == SERVICE
+    assert ecs_service_arn(cluster, target, json.dumps({"service": SERVICE}).encode()) == SERVICE
+    assert ecs_service_arn(cluster, target.replace("Update", "Create"), b"{}") == cluster
+
+
+def test_both_spellings_of_a_tag_are_taken() -> None:
+    stored = {"a": [{"Key": "k", "Value": "v"}], "b": [{"key": "k", "value": "v"}]}
+    assert [tags for _, tags in tagged("x/", stored)] == [[{"Key": "k", "Value": "v"}]] * 2
