@@ -96,10 +96,10 @@ def test_stopping_ends_it_and_stopping_what_ended_is_success(workflow: Any) -> N
 
 def test_a_waiting_memory_task_is_woken_once() -> None:
     workflow = MemoryWorkflow()
-    assert workflow.wake("token", ticket()) is False
+    assert workflow.wake("token", "c-1") is False
     workflow.wait("token")
-    assert workflow.wake("token", ticket()) is True
-    assert workflow.wake("token", ticket()) is False
+    assert workflow.wake("token", "c-1") is True
+    assert workflow.wake("token", "c-1") is False
 
 
 def service_says(code: str, status: int = 400) -> BotoAws:
@@ -120,11 +120,11 @@ def test_the_state_machines_answers_have_their_meaning() -> None:
     arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:remediation"
     StepFunctionsWorkflow(service_says("ExecutionAlreadyExists"), arn).start("c-1", ticket())
     for code in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"):
-        assert StepFunctionsWorkflow(service_says(code), arn).wake("t", ticket()) is False
+        assert StepFunctionsWorkflow(service_says(code), arn).wake("t", "c-1") is False
     with pytest.raises(BadRequest):
         StepFunctionsWorkflow(service_says("InvalidName"), arn).start("c 1", ticket())
     with pytest.raises(BadRequest):
-        StepFunctionsWorkflow(service_says("InvalidOutput"), arn).wake("t", ticket())
+        StepFunctionsWorkflow(service_says("InvalidOutput"), arn).wake("t", "c-1")
     with pytest.raises(Throttled):
         StepFunctionsWorkflow(service_says("ThrottlingException"), arn).start("c-1", ticket())
 

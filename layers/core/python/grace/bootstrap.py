@@ -36,8 +36,8 @@ DATA = "grace_data"
 class AwsServices:
     """`ports.Services` on AWS. Each part is made, and its module imported, at its first use."""
 
-    def __init__(self, settings: Settings, session: Any = None, catalogue: Path | None = None) -> None:
-        """Keep the settings; `session` is the boto3 session to use, `catalogue` the data file, where not the layer's."""
+    def __init__(self, settings: Settings, session: Any, catalogue: Path | None = None) -> None:
+        """Keep settings and boto3 session; `catalogue` is the data file, where it is not the data layer's."""
         self._settings = settings
         self._session = session
         self._catalogue = catalogue
@@ -52,17 +52,19 @@ class AwsServices:
     @cached_property
     def store(self) -> Store:
         """State and log in DynamoDB."""
-        from grace.stores.dynamo import DynamoStore, client
+        from grace.stores.calling import client
+        from grace.stores.dynamo import DynamoStore
 
         settings = self._settings
-        return DynamoStore(client(self._session), settings.state_table, settings.log_table, settings.lanes)
+        return DynamoStore(client(self._session, "dynamodb"), settings.state_table, settings.log_table, settings.lanes)
 
     @cached_property
     def vault(self) -> Vault:
         """Objects in S3."""
-        from grace.stores.s3 import S3Vault, client
+        from grace.stores.calling import client
+        from grace.stores.s3 import S3Vault
 
-        return S3Vault(client(self._session), self._settings.need("vault_bucket"))
+        return S3Vault(client(self._session, "s3"), self._settings.need("vault_bucket"))
 
     @cached_property
     def aws(self) -> Aws:
@@ -148,7 +150,9 @@ class AwsServices:
 @cache
 def services() -> AwsServices:
     """Return this function's services, made once per worker from its environment."""
-    return AwsServices(from_environment(os.environ))
+    import boto3
+
+    return AwsServices(from_environment(os.environ), boto3.Session())
 
 
 def _data_file() -> Path:

@@ -31,7 +31,7 @@ class PowertoolsTelemetry:
 
     def trouble(self, what: str, error: Exception, **facts: str) -> None:
         """Log an error that was met and dealt with: class and sentence, never a payload."""
-        self._logger.warning(what, error=type(error).__name__, why=str(error)[:500], **facts)
+        self._logger.warning(what, extra={"error": type(error).__name__, "why": str(error)[:500], **facts})
 
 
 @functools.cache
@@ -66,13 +66,13 @@ def door(handler: Callable[[dict[str, Any], Any], Any]) -> Callable[[dict[str, A
             answer = handler(event, context)
         except ValidationError as exc:
             where = ", ".join(".".join(map(str, e["loc"])) for e in exc.errors(include_input=False)[:5])
-            log.error("refused", error="BadRequest", why=f"wrong fields: {where}")  # noqa: TRY400  no payload in a trace
+            log.warning("refused", extra={"error": "BadRequest", "why": f"wrong fields: {where}"})
             raise BadRequest(f"the event has wrong fields: {where}") from None
         except GraceError as exc:
-            log.warning("ended", error=type(exc).__name__, why=str(exc)[:500])
+            log.warning("ended", extra={"error": type(exc).__name__, "why": str(exc)[:500]})
             raise
         else:
-            log.info("done", **_result(answer))
+            log.info("done", extra=_result(answer))
             return answer
         finally:
             log.remove_keys([*_NAMED, "step", "request"])

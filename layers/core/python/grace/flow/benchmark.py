@@ -7,6 +7,7 @@ from grace.flow.loading import Loaded, advance, load
 from grace.model.base import Model
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket
 from grace.model.entry import EntryDraft, ref
+from grace.model.expectation import MetricLine
 from grace.model.records import Evidence, Step
 from grace.ports import Services
 from grace.probes.measure import Measured, Reading, measure
@@ -32,8 +33,8 @@ def baseline(call: Call, services: Services) -> Ticket:
         _superseded(loaded, services)
         raise Refused("superseded", "the alarm recovered by itself before the action")
     reading = Reading.before_action(services, contract, now=now)
-    measured = measure((), contract.guards, reading)
-    _keep(loaded, "baseline", measured, None, services)
+    series = [line for line in contract.expect if isinstance(line, MetricLine)]
+    _keep(loaded, "baseline", measure(series, (), reading), None, services)
     return ticket
 
 

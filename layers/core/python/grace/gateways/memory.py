@@ -105,7 +105,7 @@ class MemoryWorkflow:
     def __init__(self) -> None:
         """Start with nothing running."""
         self.started: dict[str, Ticket] = {}
-        self.woken: dict[str, Ticket] = {}
+        self.woken: dict[str, str] = {}
         self._status: dict[str, str] = {}
         self._waiting: set[str] = set()
 
@@ -131,12 +131,12 @@ class MemoryWorkflow:
         """Let a task wait for its token, as the workflow itself would."""
         self._waiting.add(task_token)
 
-    def wake(self, task_token: str, ticket: Ticket) -> bool:
+    def wake(self, task_token: str, contract_id: str) -> bool:
         """Release a waiting task; False when nobody waits for the token (any more)."""
         if task_token not in self._waiting:
             return False
         self._waiting.remove(task_token)
-        self.woken[task_token] = ticket
+        self.woken[task_token] = contract_id
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from grace.errors import AnswerLost, BadRequest, NotFound, Unavailable
@@ -41,10 +42,10 @@ class StepFunctionsWorkflow:
         if self.status(name) == "RUNNING":
             self._call("stop_execution", executionArn=self._execution(name), error="Stopped", cause=reason[:1024])
 
-    def wake(self, task_token: str, ticket: Ticket) -> bool:
-        """Release a waiting task; False when the workflow has moved on."""
+    def wake(self, task_token: str, contract_id: str) -> bool:
+        """Release a waiting task; its answer holds the contract id alone. False when the workflow has moved on."""
         try:
-            self._call("send_task_success", taskToken=task_token, output=ticket.model_dump_json())
+            self._call("send_task_success", taskToken=task_token, output=json.dumps({"contract_id": contract_id}))
         except (BadRequest, NotFound) as exc:
             if code_of(exc) in _MOVED_ON:
                 return False
