@@ -1,0 +1,1 @@
+"""The embedded engine: started, deployed to, corrected, and what it leaves behind."""
