@@ -1,6 +1,5 @@
 """Woken every five minutes: finds what nobody wakes, ends or delivers."""
 
-from dataclasses import asdict
 from typing import Any
 
 from grace.bootstrap import services
@@ -11,4 +10,4 @@ from grace.telemetry import door
 @door
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Sweep once; answer with what was done, counted."""
-    return asdict(reap(services(), services().rulebook))
+    return reap(services(), services().rulebook).model_dump()

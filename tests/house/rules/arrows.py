@@ -28,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "probes": FOUNDATION | {"resources", "evidence"},
     "playbooks": FOUNDATION | {"patterns", "actions", "resources", "probes", "evidence"},
     "flow": FOUNDATION | REGISTRIES | READERS,
-    "stores": {"model", "errors", "ports"},
+    "stores": {"model", "errors", "ports", "ledger"},
     "gateways": {"model", "errors", "ports"},
     "web": {"model", "errors", "ports", "flow"},
     "settings": {"model", "errors"},
@@ -44,9 +44,9 @@ PACKAGES: dict[str, set[str]] = {
     "playbooks": {"pydantic", "yaml"},
     "diagnoses": {"pydantic", "yaml"},
     "probes": {"pydantic", "jmespath"},
-    "stores": {"pydantic", "boto3", "botocore"},
+    "stores": {"pydantic", "pydantic_core", "boto3", "botocore"},
     "gateways": {"pydantic", "boto3", "botocore"},
-    "telemetry": {"aws_lambda_powertools"},
+    "telemetry": {"aws_lambda_powertools", "pydantic"},
     BOOTSTRAP: {"boto3", "botocore", "aws_lambda_powertools"},
 }
 DEFAULT_PACKAGES = {"pydantic"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,6 +15,7 @@ from grace.flow.grouping import take
 from grace.flow.loading import execution_name, load, ticket_for
 from grace.flow.resolve import restart_rollback, start_rollback
 from grace.model.approval import Approval, ApprovalStatus
+from grace.model.base import Model
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import ref
 from grace.model.metric import Metric
@@ -30,8 +30,7 @@ YOUNG = timedelta(minutes=1)
 """An execution may take this long to appear after its contract was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Model):
     """What one sweep did, counted."""
 
     expired: int = 0
@@ -56,7 +55,7 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
     done = Counter(_each(what, services) for what in work)
     if done["failed"]:
         services.telemetry.count(Metric.REAP_FAILURES, done["failed"])
-    return Swept(**{field.name: done[field.name] for field in fields(Swept)})
+    return Swept(**{name: done[name] for name in Swept.model_fields})
 
 
 def _each(what: Callable[[], str], services: Services) -> str:
