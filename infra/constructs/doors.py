@@ -21,8 +21,6 @@ from infra.constructs import authority, layers, nag
 from infra.constructs.floor_plan import Door
 from infra.constructs.names import Names
 
-METRIC_NAMESPACE = "Grace"
-
 
 class Floor(Construct):
     """What the doors share: code, layers, and the settings that every one gets."""
@@ -104,7 +102,6 @@ class DoorFunction(Construct):
             environment={
                 **environment,
                 "POWERTOOLS_SERVICE_NAME": floor.names.prefix,
-                "POWERTOOLS_METRICS_NAMESPACE": METRIC_NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
             log_group=group,

@@ -79,8 +79,8 @@ DOORS: tuple[Door, ...] = (
     Door(
         "contract",
         "Drafts contracts and starts the workflow",
-        (R.STATE, R.TARGET_READ, R.PROOFS, R.ALARMS, R.METRICS, R.NOTIFY, R.PUBLISH, R.START),
-        environment=("notify_topic", "bus", "state_machine"),
+        (R.STATE, R.TARGET_READ, R.PROOFS, R.ALARMS, R.METRICS, R.NOTIFY, R.START),
+        environment=("notify_topic", "state_machine"),
     ),
     Door(
         "ask",
@@ -92,43 +92,38 @@ DOORS: tuple[Door, ...] = (
     Door(
         "operate",
         "Buttons for people: stop, resume, roll back, release, retry",
-        (R.STATE, R.DRAFT),
+        (R.STATE, R.DRAFT, R.NOTIFY, R.START, R.STOP),
         timeout=20,
-        environment=("contract_function",),
+        environment=("contract_function", "notify_topic", "state_machine"),
     ),
     Door(
         "resolve",
         "Releases and stops workflows after a decision",
-        (R.STATE, R.UNSEAL, R.WAKE, R.STOP, R.START),
+        (R.STATE, R.UNSEAL, R.WAKE, R.START, R.STOP),
         environment=("vault_key", "state_machine"),
     ),
     Door(
         "snapshot",
         "Proves that a contract can run, and keeps the resource's state",
-        (R.STATE, R.SNAPSHOT_WRITE, R.SNAPSHOT_READ, R.SEAL, R.TARGET_READ, R.ALARMS, R.SIMULATE),
-        environment=("vault_bucket", "vault_key", "execute_role", "rollback_role"),
+        (R.STATE, R.SNAPSHOT_WRITE, R.TARGET_READ, R.SIMULATE),
+        environment=("vault_bucket", "execute_role", "rollback_role"),
     ),
     Door(
         "execute",
         "Changes the resource, once",
-        (R.STATE, R.SNAPSHOT_READ, R.UNSEAL, R.TARGET_READ, R.TARGET_ACT, R.ALARMS),
+        (R.STATE, R.SNAPSHOT_READ, R.TARGET_READ, R.TARGET_ACT),
         bounded=True,
-        environment=("vault_bucket", "vault_key"),
+        environment=("vault_bucket",),
     ),
-    Door(
-        "benchmark",
-        "Measures reality",
-        (R.STATE, R.TARGET_READ, R.PROBES, R.ALARMS, R.METRICS),
-        bounded=True,
-    ),
+    Door("benchmark", "Measures reality", (R.STATE, R.TARGET_READ, R.PROBES, R.ALARMS), bounded=True),
     Door("verify", "Decides the verdict", (R.STATE,)),
     Door(
         "rollback",
         "Puts the resource back and measures that it is back",
-        (R.STATE, R.SNAPSHOT_READ, R.UNSEAL, R.TARGET_READ, R.TARGET_RESTORE, R.ALARMS),
+        (R.STATE, R.SNAPSHOT_READ, R.TARGET_READ, R.TARGET_RESTORE, R.ALARMS),
         timeout=100,
         bounded=True,
-        environment=("vault_bucket", "vault_key"),
+        environment=("vault_bucket",),
     ),
     Door(
         "close",
@@ -139,7 +134,7 @@ DOORS: tuple[Door, ...] = (
     Door(
         "reap",
         "Finds what got stuck or lost",
-        (R.STATE, R.ALARMS, R.START, R.DRAFT, R.NOTIFY, R.PUBLISH),
+        (R.STATE, R.ALARMS, R.START, R.STOP, R.DRAFT, R.NOTIFY, R.PUBLISH),
         environment=("state_machine", "contract_function", "notify_topic", "bus"),
     ),
 )

@@ -33,7 +33,6 @@ UNUSED = (
     "_yaml",
     "pydantic/v1",
     "aws_lambda_powertools/event_handler",
-    "aws_lambda_powertools/tracing",
     "aws_lambda_powertools/utilities/auth_alpha",
     "aws_lambda_powertools/utilities/circuit_breaker",
     "aws_lambda_powertools/utilities/data_masking",

@@ -13,15 +13,9 @@ from infra.constructs.floor_plan import Door, Right
 from infra.constructs.names import Names
 from infra.stacks.vault import VaultStack
 
-ITEMS = (
-    "dynamodb:BatchGetItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:Query",
-    "dynamodb:UpdateItem",
-)
-"""Reading and committing. A delete or a scan is in no role: the log only grows, and nothing is searched for."""
+ITEMS = ("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query")
+"""Reading and committing: a transaction is authorised as the puts and checks in it. A delete, an update in place or a
+scan is in no role: what is written is written whole, under a condition, and nothing is searched for."""
 
 SNAPSHOTS, QUARANTINE = "snapshots/", "quarantine/"
 """The two folders of the vault."""
@@ -38,15 +32,15 @@ class Rights:
         """Return everything the door's role may do, apart from writing its own log and trace."""
         rows: dict[Right, Callable[[], list[iam.PolicyStatement]]] = {
             Right.STATE: self._state,
-            Right.QUARANTINE: lambda: self._objects(QUARANTINE, "s3:PutObject", "kms:GenerateDataKey"),
-            Right.SNAPSHOT_WRITE: lambda: self._objects(SNAPSHOTS, "s3:PutObject", "kms:GenerateDataKey"),
-            Right.SNAPSHOT_READ: lambda: self._objects(SNAPSHOTS, "s3:GetObject", "kms:Decrypt"),
+            Right.QUARANTINE: lambda: self._objects(QUARANTINE, writing=True),
+            Right.SNAPSHOT_WRITE: lambda: self._objects(SNAPSHOTS, writing=True),
+            Right.SNAPSHOT_READ: lambda: self._objects(SNAPSHOTS, writing=False),
             Right.SEAL: lambda: [_allow(["kms:Encrypt"], self.vault.key.key_arn, **self._sealed())],
             Right.UNSEAL: lambda: [_allow(["kms:Decrypt"], self.vault.key.key_arn, **self._sealed())],
             Right.NOTIFY: self._notify,
             Right.PUBLISH: lambda: [_allow(["events:PutEvents"], self.names.bus_arn)],
             Right.DRAFT: lambda: [_allow(["lambda:InvokeFunction"], self.names.function_arn("contract"))],
-            Right.ALARMS: lambda: [_allow(["cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"], "*")],
+            Right.ALARMS: lambda: [_allow(["cloudwatch:DescribeAlarms"], "*")],
             Right.METRICS: lambda: [_allow(["cloudwatch:GetMetricData"], "*")],
             Right.PROBES: lambda: [grant.statement() for grant in authority.observations()],
             Right.PROOFS: lambda: [grant.statement() for grant in authority.proofs()],
@@ -71,11 +65,12 @@ class Rights:
         tables = [self.vault.state.table_arn, self.vault.log.table_arn]
         return [_allow(list(ITEMS), *tables, f"{self.vault.state.table_arn}/index/{keys.OPEN_INDEX}")]
 
-    def _objects(self, folder: str, on_object: str, on_key: str) -> list[iam.PolicyStatement]:
+    def _objects(self, folder: str, *, writing: bool) -> list[iam.PolicyStatement]:
+        """Who writes may read too: an object that is there already is compared before it counts as written."""
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.{Aws.URL_SUFFIX}"}}
         return [
-            _allow([on_object], f"{self.vault.bucket_arn}/{folder}*"),
-            _allow([on_key], self.vault.key.key_arn, conditions=through_s3),
+            _allow(["s3:GetObject", *(["s3:PutObject"] if writing else [])], f"{self.vault.bucket_arn}/{folder}*"),
+            _allow(["kms:Decrypt", *(["kms:GenerateDataKey"] if writing else [])], self.vault.key.key_arn, conditions=through_s3),
         ]
 
     def _sealed(self) -> dict[str, dict[str, dict[str, str]]]:

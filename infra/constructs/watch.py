@@ -5,18 +5,30 @@ from __future__ import annotations
 from aws_cdk import Duration, aws_cloudwatch as cloudwatch, aws_cloudwatch_actions as actions, aws_lambda as lambda_, aws_sns as sns, aws_sqs as sqs
 from constructs import Construct
 
-from infra.constructs.doors import METRIC_NAMESPACE
+from grace.model.metric import Metric
+from grace.telemetry import NAMESPACE
 from infra.constructs.names import Names
 
-SAFE_HOLD = "safe_hold"
-"""The metric `close` counts when a contract ends in safe-hold."""
+SERVICE = "grace"
+"""The one dimension of our metrics: every door counts under the same name, so each metric is one series."""
 
-PARTS = ("safe-hold", "alerts-dead", "wakeups-dead", "reap-errors", "reap-silent")
+PARTS = ("safe-hold", "alerts-dead", "wakeups-dead", "reap-errors", "reap-failures", "reap-silent")
 
 
 def alarm_names(names: Names) -> list[str]:
     """Return the names of every alarm here; the intake leaves them out."""
     return [names.of(part) for part in PARTS]
+
+
+def _ours(metric: Metric) -> cloudwatch.Metric:
+    """Return one of our own metrics, summed by the minute."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=metric.value,
+        dimensions_map={"service": SERVICE},
+        statistic="Sum",
+        period=Duration.minutes(1),
+    )
 
 
 class Watch(Construct):
@@ -37,14 +49,11 @@ class Watch(Construct):
         self.names = names
         self.notify = notify
         every = Duration.minutes(reap_minutes)
-        held = cloudwatch.Metric(
-            namespace=METRIC_NAMESPACE,
-            metric_name=SAFE_HOLD,
-            dimensions_map={"service": names.prefix},
-            statistic="Sum",
-            period=Duration.minutes(1),
-        )
-        self._above_zero("safe-hold", held, "A resource could not be put back: nobody acts on it until it is released")
+        for part, metric, about in (
+            ("safe-hold", Metric.SAFE_HOLDS, "A resource could not be put back: nobody acts on it until it is released"),
+            ("reap-failures", Metric.REAP_FAILURES, "The sweep found something it could not mend"),
+        ):
+            self._above_zero(part, _ours(metric), about)
         for part, queue, about in (
             ("alerts-dead", alerts_dead, "Alerts could not be taken in"),
             ("wakeups-dead", wakeups_dead, "Workflows could not be told of a decision; the sweep will"),

@@ -19,7 +19,7 @@ from aws_cdk.aws_lambda_event_sources import SqsDlq
 from constructs import Construct
 
 from grace.model.approval import Approval
-from grace.model.contract import ContractHead
+from grace.model.records import StopOrder
 from grace.stores import keys
 from infra.config import Deployment
 from infra.constructs import nag
@@ -213,8 +213,8 @@ class EngineStack(Stack):
         nag.acknowledge(self.functions["contract"], nag.WAKING)
 
     def _worth_waking(self) -> list[Mapping[str, Any]]:
-        """Return the stream's filters: the heads of contracts, and approvals. Nothing else can wake a workflow."""
-        places = [keys.members(kind, ("",)) for kind in (ContractHead, Approval)]
+        """Return the stream's filters: approvals, and orders to stop. Nothing else concerns `resolve`."""
+        places = [keys.members(kind, ("",)) for kind in (Approval, StopOrder)]
         return [
             lambda_.FilterCriteria.filter(
                 {

@@ -32,14 +32,14 @@ class VaultStack(Stack):
         super().__init__(scope, f"{deployment.prefix}-vault", **options)
         self.names = Names(deployment.prefix)
         self.key = self._key()
-        self.state = self._table("State", "state", dynamodb.StreamViewType.NEW_IMAGE)
+        self.state = self._table("State", "state")
         self.state.add_global_secondary_index(
             index_name=keys.OPEN_INDEX,
             partition_key=_text(keys.OPEN_PARTITION),
             sort_key=_text(keys.OPEN_SORT),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
-        self.log = self._table("Log", "log", dynamodb.StreamViewType.KEYS_ONLY)
+        self.log = self._table("Log", "log")
         self.access_logs = self._access_logs(deployment)
         self.bucket = self._bucket(deployment)
         # Exported by hand, so that the text of a policy on it is known before the synth and can be answered for.
@@ -88,7 +88,7 @@ class VaultStack(Stack):
         )
         return key
 
-    def _table(self, title: str, part: str, stream: dynamodb.StreamViewType) -> dynamodb.Table:
+    def _table(self, title: str, part: str) -> dynamodb.Table:
         # Table, not TableV2: the embedded engine drops deletion protection and backups of the newer one.
         table = dynamodb.Table(
             self,
@@ -98,7 +98,8 @@ class VaultStack(Stack):
             sort_key=_text(keys.SORT),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute=keys.EXPIRES,
-            stream=stream,
+            # Who is woken by a change reads it from the table itself, consistently.
+            stream=dynamodb.StreamViewType.KEYS_ONLY,
             deletion_protection=True,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
