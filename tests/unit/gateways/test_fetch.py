@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from grace.errors import Refused, Unavailable
-from grace.gateways.addresses import check_listed, check_public, is_public, target_of
+from grace.gateways.addresses import check_listed, check_public, is_public
 from grace.gateways.fetch import MOST_BYTES, HttpFetch
+from grace.model.address import target_of
 
 PUBLIC = "93.184.216.34"
 HOSTS = ("shop.example.com", "shop.example.com:8443", "http://plain.example.com", "2130706433", "localhost")

@@ -11,6 +11,8 @@ from typing import Any
 from grace.errors import Refused
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+_TOOLS = frozenset({"base", "measure"})
+"""Modules of a registry's folder that are not members: what all members share, and what calls them. So are `_names`."""
 
 
 def module_name(cloudformation_type: str) -> str:
@@ -27,7 +29,7 @@ def member(package: str, name: str) -> Any:
     Raises:
         Refused: `unknown`, when the registry has no member of that name.
     """
-    if _NAME.match(name) and name != "base":
+    if _NAME.match(name) and name not in _TOOLS:
         try:
             module = importlib.import_module(f"{package}.{name}")
         except ModuleNotFoundError as exc:
@@ -38,14 +40,16 @@ def member(package: str, name: str) -> Any:
     raise Refused("unknown", f"{package.rsplit('.', 1)[-1]} has no member {name!r}")
 
 
+def names(package: str) -> tuple[str, ...]:
+    """Return the names of a registry's members without importing them."""
+    root = importlib.import_module(package)
+    found = (info.name for info in pkgutil.iter_modules(root.__path__))
+    return tuple(name for name in found if name not in _TOOLS and not name.startswith("_"))
+
+
 def members(package: str) -> dict[str, Any]:
     """Import every module of a registry and return its members by module name. For synth, lint and tests."""
-    root = importlib.import_module(package)
-    found = {}
-    for info in pkgutil.iter_modules(root.__path__):
-        if info.name != "base" and not info.name.startswith("_"):
-            found[info.name] = _instance(importlib.import_module(f"{package}.{info.name}"))
-    return found
+    return {name: _instance(importlib.import_module(f"{package}.{name}")) for name in names(package)}
 
 
 def _instance(module: ModuleType) -> Any:

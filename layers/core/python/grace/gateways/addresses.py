@@ -6,17 +6,11 @@ the name resolves to must be a public one. What is asked is then the address tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
-from urllib.parse import urlsplit
 
 from grace.errors import Refused
-
-_PORTS = {"https": 443, "http": 80}
-_URL = re.compile(r"^https?://[\x21-\x7e]+$")
-_NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+from grace.model.address import Target, listed
 
 _NOT_PUBLIC_4 = tuple(
     map(
@@ -56,54 +50,16 @@ _NOT_PUBLIC_6 = tuple(
 and calls some of these ranges global."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One URL taken apart: `path` begins with a slash and holds the query."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @property
-    def header(self) -> str:
-        """The Host header."""
-        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
-
-
-def target_of(url: str) -> Target:
-    """Return the parts of a URL; raises `Refused` (`address`) for one that could be read in two ways."""
-    if not _URL.match(url) or "\\" in url:
-        raise _refused(url, "write http:// or https://, printable ASCII, no blanks and no backslash")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
-        raise _refused(url, "host and port cannot be read") from exc
-    if "@" in parts.netloc:
-        raise _refused(url, "leave the user name and password out")
-    host = (parts.hostname or "").lower()
-    if not _NAME.match(host):
-        raise _refused(url, "the host must be a plain name, such as shop.example.com")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, host, port or _PORTS[parts.scheme], path)
-
-
 def check_listed(url: str, hosts: Iterable[str]) -> Target:
-    """Return the URL's parts when its host is on the allow-list.
-
-    A line of the list is a host (`shop.example.com`: https on port 443), a host and port (`shop.example.com:8443`: https), or
-    both with the scheme (`http://shop.example.com`); scheme, host and port must all be the same.
+    """Return the URL's parts when its host is on the allow-list (`model.address.listed`).
 
     Raises:
         Refused: `address`, for a URL that cannot be read or is not listed.
     """
-    target = target_of(url)
-    for line in hosts:
-        listed = target_of(line if "://" in line else f"https://{line}")
-        if (listed.scheme, listed.host, listed.port) == (target.scheme, target.host, target.port):
-            return target
-    raise _refused(url, f"{target.scheme}://{target.header} is not on the list of hosts (context `http_hosts`)")
+    try:
+        return listed(url, hosts)
+    except ValueError as exc:
+        raise _refused(url, str(exc)) from exc
 
 
 def check_public(url: str, addresses: Sequence[str]) -> None:

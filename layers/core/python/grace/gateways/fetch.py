@@ -14,7 +14,8 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import cast
 
 from grace.errors import Unavailable
-from grace.gateways.addresses import Target, check_listed, check_public
+from grace.gateways.addresses import check_listed, check_public
+from grace.model.address import Target
 
 TOTAL_SECONDS = 5.0
 MOST_BYTES = 64 * 1024
