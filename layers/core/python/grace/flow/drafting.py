@@ -21,7 +21,7 @@ from grace.model.resource import Owner, ResourceRef
 from grace.model.signal import Signal
 from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest, Services
-from grace.probes.measure import Context, Reading, compile_promises, prove
+from grace.probes.measure import PromiseContext, compile_promises, prove
 from grace.resources.base import Captured, Restorable, resource_type
 
 HEALTHY_SECONDS = 1800
@@ -104,19 +104,20 @@ def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Pla
     spec = chosen.playbook.spec
     ask = chosen.act.ask.model_validate({key: value for key, value in spec.action.items() if key != "use"})
     parameters = chosen.act.plan(chosen.resource, chosen.before, ask, services.aws)
-    context = Context(
-        ref=chosen.resource,
+    before = healthy_window(alarm, services)
+    context = PromiseContext(
+        resource=chosen.resource,
         kind=chosen.kind,
         before=chosen.before.state.model_dump(mode="json"),
         predicted=chosen.act.predict(chosen.before.state, parameters).model_dump(mode="json"),
         parameters=parameters.model_dump(mode="json"),
         signal=chosen.signal,
         alarm=alarm,
+        http_hosts=services.catalogue.http_hosts,
+        healthy=before,
     )
     expect, guards = compile_promises(spec, context)
-    before = healthy_window(alarm, services)
-    now = int(services.clock.now().timestamp())
-    prove(expect, context, Reading.at_drafting(services, now=now, before=before))
+    prove(expect, context, services)
     return Plan(chosen, parameters, expect, guards, before, _settle(spec.settle, alarm))
 
 

@@ -1,0 +1,1 @@
+"""What tests share: the world in memory, and a runner for the real state machine."""
