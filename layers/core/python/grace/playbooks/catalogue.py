@@ -1,0 +1,64 @@
+"""The data of one deployment, put together at synth from playbook folders, people and configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from grace.errors import InvalidPlaybook
+from grace.model.approval import Directory
+from grace.model.catalogue import Catalogue, CataloguedPlaybook
+from grace.model.contract import Mode
+from grace.model.diagnosis import Rule
+from grace.playbooks.lint import lint
+from grace.playbooks.loader import BUILT_IN, load_people, load_playbooks
+
+
+def build(
+    directories: Sequence[Path] = (),
+    *,
+    rules: Iterable[Rule],
+    people: Path | None = None,
+    modes: Mapping[str, Mode] | None = None,
+    examples: Sequence[Path] = (),
+    **options: Any,
+) -> Catalogue:
+    """Return the catalogue of the playbooks that come with Grace and those of `directories`, all of them linted.
+
+    `options` are the remaining fields of `Catalogue` (`approvers`, `http_hosts`, `group_window`, ...).
+
+    Raises:
+        InvalidPlaybook: one sentence a line for everything that is wrong.
+    """
+    folders = [BUILT_IN, *directories]
+    problems = lint(folders, examples)
+    if problems:
+        raise InvalidPlaybook("\n".join(problems))
+    playbooks = load_playbooks(folders)
+    catalogue = Catalogue(
+        playbooks=playbooks,
+        rules=tuple(rules),
+        directory=load_people(people) if people else Directory(),
+        modes=dict(modes or {}),
+        **options,
+    )
+    problems = [problem for playbook in playbooks for problem in _unaskable(playbook, catalogue)]
+    unknown = sorted(set(catalogue.modes) - {playbook.spec.name for playbook in playbooks})
+    problems += [f"modes.{name}: there is no such playbook" for name in unknown]
+    if problems:
+        raise InvalidPlaybook("\n".join(problems))
+    return catalogue
+
+
+def _unaskable(playbook: CataloguedPlaybook, catalogue: Catalogue) -> list[str]:
+    """Return what is wrong when a playbook may act, must ask, and there are too few people to ask."""
+    spec, mode = playbook.spec, catalogue.mode(playbook.spec.name)
+    asks = mode is Mode.APPROVAL or (mode is Mode.AUTONOMOUS and spec.tier > 1)
+    need = 2 if spec.tier == 3 else 1
+    have = len(catalogue.directory.members(catalogue.approvers))
+    if not asks or have >= need:
+        return []
+    return [
+        f"modes.{spec.name}: {mode.value} asks {need} of the group {catalogue.approvers!r}, which has {have}: add people"
+    ]
