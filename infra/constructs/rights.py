@@ -74,8 +74,8 @@ class Rights:
         ]
 
     def _sealed(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Only what carries our context: a sealed value, never an object of the bucket."""
-        return {"conditions": {"Null": {"kms:EncryptionContext:grace": "false"}}}
+        """Only called directly: not through a service, so never for an object of the bucket or a topic."""
+        return {"conditions": {"Null": {"kms:ViaService": "true"}}}
 
     def _notify(self) -> list[iam.PolicyStatement]:
         through_sns = {"StringEquals": {"kms:ViaService": f"sns.{Aws.REGION}.{Aws.URL_SUFFIX}"}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 Tags = dict[str, str]
@@ -33,6 +33,7 @@ _LAMBDA_ACTIONS: Mapping[tuple[str, int], Mapping[str, str]] = {
     },
 }
 _FUNCTION_ARN_PARTS = 7
+_TASK_ANSWERS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
 
 
 def with_error_types(worker_script: str) -> str:
@@ -85,6 +86,22 @@ def ecs_service_arn(arn: str, target: str, body: bytes) -> str:
     return f"{':'.join(arn.split(':')[:5])}:service/{cluster}/{service}"
 
 
+def simulated_role_arn(arn: str, query: Mapping[str, list[str]]) -> str:
+    """The ARN that a policy simulation is authorised on: the role that is asked about, where the engine knows none."""
+    return (query.get("PolicySourceArn") or [arn])[0] if arn == "*" else arn
+
+
+def task_machine_arn(arn: str, target: str, machines: Iterable[str]) -> str:
+    """The ARN that a task's answer is authorised on: the machine that waits, where the engine knows none.
+
+    The engine does not keep which machine a token belongs to, so this is told only while it has a single machine.
+    """
+    known = list(machines)
+    if arn == "*" and target.rpartition(".")[2] in _TASK_ANSWERS and len(known) == 1:
+        return known[0]
+    return arn
+
+
 def tagged(prefix: str, by_name: Mapping[str, list[dict[str, str]]]) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """`(ARN, tags)` as the engine's tag collectors yield them, from tags stored under a resource's name.
 
@@ -120,6 +137,8 @@ def _wrap(module: object, name: str, change: Callable[[Any], Any]) -> None:
 
 
 def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:
+    from ministack.services import stepfunctions  # noqa: PLC0415
+
     def arn(*request: Any) -> str:
         service, _method, path, headers, body, query, *_place = request
         found = known(*request)
@@ -127,6 +146,10 @@ def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:
             return qualified_function_arn(found, path, query)
         if service == "ecs" and found != "*":
             return ecs_service_arn(found, headers.get("x-amz-target", ""), body)
+        if service == "iam":
+            return simulated_role_arn(found, query)
+        if service == "states":
+            return task_machine_arn(found, headers.get("x-amz-target", ""), vars(stepfunctions)["_state_machines"])
         return found
 
     return arn

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.corrections import ecs_service_arn, lambda_action, qualified_function_arn, tagged
+from infra.local.corrections import ecs_service_arn, lambda_action, qualified_function_arn, simulated_role_arn, tagged, task_machine_arn
 from infra.local.engine import EngineState
 from infra.local.paths import Layout
 from infra.local.reconcile import Clients
@@ -165,6 +165,8 @@ print(json.dumps({
     "GetFunctionEventInvokeConfig": iam_actions._lambda_action("GET", "/2019-09-25/functions/f/event-invoke-config"),
     "qualifier": arn("lambda", "POST", "/2015-03-31/functions/f/invocations", {}, b"", {"Qualifier": ["live"]}, "r", "a"),
     "service": arn("ecs", "POST", "/", {"x-amz-target": "E.UpdateService"}, body, {}, "r", "a"),
+    "simulation": arn("iam", "POST", "/", {}, b"", {"PolicySourceArn": ["role"]}, "r", "a"),
+    "answer": arn("states", "POST", "/", {"x-amz-target": "S.SendTaskSuccess"}, b"{}", {}, "r", "a"),
     "tags": sorted({"autoscaling", "ec2", "ecs"} & set(tagging._RESOURCE_TAG_COLLECTORS)),
 }))
 """
@@ -182,6 +184,8 @@ def test_each_correction_is_still_needed() -> None:
         "GetFunctionEventInvokeConfig": "GetFunction",
         "qualifier": "arn:aws:lambda:r:a:function:f",
         "service": "arn:aws:ecs:r:a:cluster/shop",
+        "simulation": "*",
+        "answer": "*",
         "tags": [],
     }
 
@@ -216,6 +220,20 @@ def test_a_service_is_named_as_ecs_names_it() -> None:
     assert ecs_service_arn(cluster, target, json.dumps({"cluster": cluster, "service": "web"}).encode()) == SERVICE
     assert ecs_service_arn(cluster, target, json.dumps({"service": SERVICE}).encode()) == SERVICE
     assert ecs_service_arn(cluster, target.replace("Update", "Create"), b"{}") == cluster
+
+
+def test_a_simulation_is_authorised_on_the_role_it_asks_about() -> None:
+    assert simulated_role_arn("*", {"PolicySourceArn": ["arn:aws:iam::1:role/execute"]}) == "arn:aws:iam::1:role/execute"
+    assert simulated_role_arn("*", {}) == "*"
+    assert simulated_role_arn("arn:aws:iam::1:role/other", {"PolicySourceArn": ["x"]}) == "arn:aws:iam::1:role/other"
+
+
+def test_a_task_is_answered_on_the_machine_that_waits() -> None:
+    target = "AWSStepFunctions.SendTaskSuccess"
+    assert task_machine_arn("*", target, ["machine"]) == "machine"
+    assert task_machine_arn("*", target, ["machine", "other"]) == "*"
+    assert task_machine_arn("*", "AWSStepFunctions.ListStateMachines", ["machine"]) == "*"
+    assert task_machine_arn("arn", target, ["machine"]) == "arn"
 
 
 def test_both_spellings_of_a_tag_are_taken() -> None:
