@@ -68,9 +68,9 @@ def choose(signal: Signal, diagnosis: Diagnosis, services: Services) -> Chosen:
     """
     for playbook in candidates(services.catalogue, diagnosis.code, signal):
         kind = resource_type(playbook.spec.resource)
-        resource = kind.from_signal(signal)
-        if resource is not None:
-            tags, before = _touchable(kind, resource, signal, services)
+        named = kind.from_signal(signal)
+        if named is not None:
+            resource, tags, before = _touchable(kind, named, signal, services)
             act = action(str(playbook.spec.action["use"]))
             return Chosen(playbook, kind, act, resource, before, kind.owner(tags), signal, diagnosis)
     raise Refused(
@@ -79,20 +79,21 @@ def choose(signal: Signal, diagnosis: Diagnosis, services: Services) -> Chosen:
 
 
 def _touchable(
-    kind: Restorable[Model], resource: ResourceRef, signal: Signal, services: Services
-) -> tuple[dict[str, str], Captured[Model]]:
-    """Return the resource's tags and state, or refuse it: foreign, not opted in, changing, or not there."""
-    if (resource.account, resource.region) != (signal.account, signal.region):
-        raise Refused("foreign", f"{resource.arn} is not in the account and region of its alarm")
+    kind: Restorable[Model], named: ResourceRef, signal: Signal, services: Services
+) -> tuple[ResourceRef, dict[str, str], Captured[Model]]:
+    """Return the resource, its tags and state, or refuse it: foreign, not opted in, changing, or not there."""
+    if (named.account, named.region) != (signal.account, signal.region):
+        raise Refused("foreign", f"{named.arn} is not in the account and region of its alarm")
     try:
+        resource = kind.locate(named, services.aws)
         tags = kind.tags(resource, services.aws)
         require_opt_in(tags, resource.arn)
         moving = kind.in_progress(resource, services.aws)
         if moving:
             raise Refused("in_progress", f"{resource.arn} is being changed by somebody else: {moving}")
-        return tags, kind.capture(resource, services.aws)
+        return resource, tags, kind.capture(resource, services.aws)
     except NotFound as exc:
-        raise Refused("not_found", f"{resource.arn} does not exist: {exc}") from exc
+        raise Refused("not_found", f"{named.arn} does not exist: {exc}") from exc
 
 
 def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Plan:

@@ -75,7 +75,12 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
 
 def asks(contract: Contract) -> bool:
     """Return whether the contract may run only with an approval."""
-    return contract.tier > 1 or contract.mode is Mode.APPROVAL
+    return asks_for(contract.tier, contract.mode)
+
+
+def asks_for(tier: int, mode: Mode) -> bool:
+    """Return whether a tier and a mode together need an approval."""
+    return tier > 1 or mode is Mode.APPROVAL
 
 
 def _standing(loaded: Loaded) -> None:
