@@ -89,7 +89,7 @@ class ShiftAlias(Action[ShiftAliasRequest, ShiftAliasParameters, LambdaAliasStat
         token: str,
     ) -> None:
         """Point the alias at the version, if it is still as it was read."""
-        LambdaAlias().point(ref, self.predict(before.state, parameters), before.revision, aws)
+        LambdaAlias().put(ref, self.predict(before.state, parameters), before, aws)
 
     def describe(self, parameters: ShiftAliasParameters) -> str:
         """Return what will be done, in words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from grace.model.base import Json
 from grace.model.resource import ResourceRef
 from grace.ports import Aws
 
@@ -41,9 +42,13 @@ def function_tags(ref: ResourceRef, aws: Aws) -> dict[str, str]:
 
 def update_in_progress(function: str, aws: Aws) -> str:
     """Return why the function is changing at the moment, or an empty string."""
-    configuration = aws.call("lambda", "get_function_configuration", FunctionName=function)
-    if configuration.get("State") == "Pending":
-        return f"the function {function} is being created"
+    return moving(aws.call("lambda", "get_function_configuration", FunctionName=function), function)
+
+
+def moving(configuration: dict[str, Json], function: str) -> str:
+    """Return why a function with that configuration is changing at the moment, or an empty string."""
     if configuration.get("LastUpdateStatus") == "InProgress":
         return f"an update of the function {function} is in progress"
+    if configuration.get("State") == "Pending":
+        return f"the function {function} is being created"
     return ""

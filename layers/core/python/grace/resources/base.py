@@ -56,6 +56,10 @@ class Restorable(ABC, Generic[S]):
     def from_signal(self, signal: Signal) -> ResourceRef | None:
         """Return the resource of this type that a signal is about, or None."""
 
+    def locate(self, ref: ResourceRef, aws: Aws) -> ResourceRef:
+        """Return the reference with its full ARN, where a signal names the resource by less; raises `NotFound`."""
+        return ref
+
     @abstractmethod
     def tags(self, ref: ResourceRef, aws: Aws) -> dict[str, str]:
         """Return the tags of the nearest taggable owner; raises `NotFound`."""

@@ -61,10 +61,10 @@ class LambdaAlias(Restorable[LambdaAliasState]):
 
     def restore(self, ref: ResourceRef, wanted: LambdaAliasState, now: Captured[LambdaAliasState], aws: Aws) -> None:
         """Point the alias where it pointed; raises `Mismatch` when it was changed since `now` was read."""
-        self.point(ref, wanted, now.revision, aws)
+        self.put(ref, wanted, now, aws)
 
-    def point(self, ref: ResourceRef, wanted: LambdaAliasState, revision: str, aws: Aws) -> None:
-        """Set version and weights if the alias still has that revision; raises `Mismatch` when it has not."""
+    def put(self, ref: ResourceRef, wanted: LambdaAliasState, now: Captured[LambdaAliasState], aws: Aws) -> None:
+        """Make it so, if the alias is still as it was read; raises `Mismatch` when it is not."""
         function, alias = names(ref)
         aws.call(
             "lambda",
@@ -73,7 +73,7 @@ class LambdaAlias(Restorable[LambdaAliasState]):
             Name=alias,
             FunctionVersion=wanted.function_version,
             RoutingConfig={"AdditionalVersionWeights": dict(wanted.additional_version_weights)},
-            RevisionId=revision,
+            RevisionId=now.revision,
         )
 
     def in_progress(self, ref: ResourceRef, aws: Aws) -> str:
