@@ -88,7 +88,7 @@ class Machine:
         except WorkerDied:
             self._failed(execution, state, "Lambda.Unknown", "the worker died")
             return
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  whatever a door raises, the workflow routes on its class name
             self._failed(execution, state, type(exc).__name__, json.dumps({"errorMessage": str(exc)}))
             return
         if waits:
@@ -100,7 +100,9 @@ class Machine:
     def _failed(self, execution: Execution, state: Document, error: str, cause: str) -> None:
         for retry in state["Retry"]:
             if error in retry["ErrorEquals"] and execution.tries < retry["MaxAttempts"]:
-                self.pause(min(retry["IntervalSeconds"] * retry["BackoffRate"] ** execution.tries, retry["MaxDelaySeconds"]))
+                self.pause(
+                    min(retry["IntervalSeconds"] * retry["BackoffRate"] ** execution.tries, retry["MaxDelaySeconds"])
+                )
                 execution.tries += 1
                 return
         for catch in state["Catch"]:

@@ -91,7 +91,9 @@ class RunningWorkflow:
 class World:
     """Services in memory, and what happens in them. It is itself `ports.Services`."""
 
-    def __init__(self, playbooks: tuple[CataloguedPlaybook, ...], mode: Mode = Mode.AUTONOMOUS, **catalogue: Any) -> None:
+    def __init__(
+        self, playbooks: tuple[CataloguedPlaybook, ...], mode: Mode = Mode.AUTONOMOUS, **catalogue: Any
+    ) -> None:
         self.clock = MemoryClock(START)
         self.store: Any = MemoryStore()
         self.vault: Any = MemoryVault()
@@ -193,7 +195,11 @@ class World:
     def traffic(self, since: datetime, until: datetime, *, errors: float) -> None:
         """Publish the shop's minutes: 100 calls each, `errors` of them failing, and a latency around 100 ms."""
         minutes = range(int(since.timestamp()) // 60 * 60, int(until.timestamp()) // 60 * 60, 60)
-        for name, stat, value in (("Invocations", "Sum", 100.0), ("Errors", "Sum", errors), ("Duration", "Average", 100.0)):
+        for name, stat, value in (
+            ("Invocations", "Sum", 100.0),
+            ("Errors", "Sum", errors),
+            ("Duration", "Average", 100.0),
+        ):
             self.metrics.put(shop_metric(name, stat), [(at, value) for at in minutes])
         self.metrics.put(shop_metric("Duration", "p95"), [(at, 150.0 + at // 60 % 7) for at in minutes])
 
@@ -224,9 +230,23 @@ class World:
 ALARM = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:shop-errors"
 PEOPLE = Directory(
     people=(
-        Person(id="ada", name="Ada", mail="ada@example.org", groups=("approvers",), principals=(f"arn:aws:iam::{ACCOUNT}:role/ada",)),
-        Person(id="bob", name="Bob", mail="bob@example.org", groups=("approvers",), principals=(f"arn:aws:iam::{ACCOUNT}:role/bob",)),
-        Person(id="eve", name="Eve", mail="eve@example.org", groups=(), principals=(f"arn:aws:iam::{ACCOUNT}:role/eve",)),
+        Person(
+            id="ada",
+            name="Ada",
+            mail="ada@example.org",
+            groups=("approvers",),
+            principals=(f"arn:aws:iam::{ACCOUNT}:role/ada",),
+        ),
+        Person(
+            id="bob",
+            name="Bob",
+            mail="bob@example.org",
+            groups=("approvers",),
+            principals=(f"arn:aws:iam::{ACCOUNT}:role/bob",),
+        ),
+        Person(
+            id="eve", name="Eve", mail="eve@example.org", groups=(), principals=(f"arn:aws:iam::{ACCOUNT}:role/eve",)
+        ),
     )
 )
 
@@ -242,7 +262,9 @@ def shop_metric(name: str, stat: str) -> MetricRef:
     )
 
 
-def alarm_event(state: str = "ALARM", at: datetime = START, *, name: str = "shop-errors", metric: MetricRef | None = None) -> dict[str, Any]:
+def alarm_event(
+    state: str = "ALARM", at: datetime = START, *, name: str = "shop-errors", metric: MetricRef | None = None
+) -> dict[str, Any]:
     """Return the EventBridge event of an alarm's state change."""
     metric = metric or shop_metric("Errors", "Sum")
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -11,7 +11,7 @@ from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStat
 from grace.model.entry import Change, EntryDraft, ref
 from grace.model.metric import Metric
 from grace.model.mission import Mission, MissionStatus
-from grace.model.records import InFlight, Lease, Outcome, PlaybookStats, Step
+from grace.model.records import GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Step
 from grace.ports import Services
 
 _SEVERITY = {
@@ -59,6 +59,7 @@ def close(call: Call, services: Services) -> Ticket:
     if flight and head.contract_id in flight.contracts:
         left = tuple(c for c in flight.contracts if c != head.contract_id)
         items.append(flight.model_copy(update={"contracts": left}))
+    items += _disarmed(loaded, services)
     _tell(loaded, head, services)
     advance(
         services,
@@ -97,6 +98,17 @@ def _lease(loaded: Loaded, head: ContractHead, lease: Lease | None) -> list[Leas
     if head.status is ContractStatus.SAFE_HOLD:
         return [] if lease.hold == head.contract_id else [lease.model_copy(update={"hold": head.contract_id})]
     return [lease.model_copy(update={"owner": "", "until": loaded.at})]
+
+
+def _disarmed(loaded: Loaded, services: Services) -> list[GuardAlarm]:
+    found = []
+    for name in loaded.contract.guard_alarms:
+        where = ref(GuardAlarm, name)
+        alarm = services.store.read(where).get(where)
+        if alarm and loaded.head.contract_id in alarm.contracts:
+            left = tuple(c for c in alarm.contracts if c != loaded.head.contract_id)
+            found.append(alarm.model_copy(update={"contracts": left}))
+    return found
 
 
 def _outcome(loaded: Loaded, head: ContractHead, *, acted: bool) -> Outcome:

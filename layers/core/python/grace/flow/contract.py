@@ -16,6 +16,7 @@ from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
+from grace.model.records import GuardAlarm
 from grace.model.signal import Signal, StoredSignal
 from grace.ports import Services
 
@@ -125,7 +126,7 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
             at=at,
             actor="grace",
             subsystem="contract",
-            items=(contract,),
+            items=(contract, *(() if shadow else armed(contract, services))),
             also=(
                 Change(
                     head=after,
@@ -136,6 +137,16 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
         )
     )
     services.telemetry.count(Metric.CONTRACTS_CREATED)
+
+
+def armed(contract: Contract, services: Services) -> tuple[GuardAlarm, ...]:
+    """Return the contract's guard alarms with the contract among those they stop."""
+    found = []
+    for name in contract.guard_alarms:
+        where = ref(GuardAlarm, name)
+        alarm = services.store.read(where).get(where) or GuardAlarm(alarm=name)
+        found.append(alarm.model_copy(update={"contracts": (*alarm.contracts, contract.contract_id)}))
+    return tuple(found)
 
 
 def _started(key: str, services: Services) -> str:

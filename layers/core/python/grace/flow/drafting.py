@@ -22,7 +22,7 @@ from grace.model.signal import Signal
 from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest, Services
 from grace.probes.measure import PromiseContext, compile_promises, prove
-from grace.resources.base import Captured, Restorable, resource_type
+from grace.resources.base import GUARD_TAG, Captured, Restorable, resource_type
 
 HEALTHY_SECONDS = 1800
 """How much of the time before the incident the healthy window may cover."""
@@ -44,6 +44,7 @@ class Chosen:
     resource: ResourceRef
     before: Captured[Model]
     owner: Owner
+    guard_alarms: tuple[str, ...]
     signal: Signal
     diagnosis: Diagnosis
 
@@ -72,10 +73,26 @@ def choose(signal: Signal, diagnosis: Diagnosis, services: Services) -> Chosen:
         if named is not None:
             resource, tags, before = _touchable(kind, named, signal, services)
             act = action(str(playbook.spec.action["use"]))
-            return Chosen(playbook, kind, act, resource, before, kind.owner(tags), signal, diagnosis)
+            armed = guard_alarms(tags, signal, services)
+            return Chosen(playbook, kind, act, resource, before, kind.owner(tags), armed, signal, diagnosis)
     raise Refused(
         "no_playbook", f"no playbook for {diagnosis.code.value} acts on anything that {signal.name} names: add one"
     )
+
+
+def guard_alarms(tags: dict[str, str], signal: Signal, services: Services) -> tuple[str, ...]:
+    """Return the alarms that the resource's owner wants watched, each of which must exist and be quiet now.
+
+    Raises:
+        Refused: `guard_alarm`, one is missing or on already, so it could not tell us anything.
+    """
+    names = tuple(dict.fromkeys(tags.get(GUARD_TAG, "").split()))
+    for name in names:
+        found = services.alarms.describe(name)
+        if found is None or (found.state == "ALARM" and found.arn != signal.subject):
+            told = "does not exist" if found is None else "is on already"
+            raise Refused("guard_alarm", f"the guard alarm {name} {told}: mend it, or take it off the tag {GUARD_TAG}")
+    return tuple(name for name in names if name != signal.name)
 
 
 def _touchable(
@@ -197,6 +214,7 @@ def contract_of(
         mode=mode,
         expect=plan.expect,
         guards=plan.guards,
+        guard_alarms=chosen.guard_alarms,
         before=plan.before,
         during_seconds=DURING_SECONDS,
         settle=plan.settle,

@@ -15,7 +15,7 @@ from grace.model.diagnosis import Diagnosis, DiagnosisCode
 from grace.model.entry import Commit, EntryDraft, Ref, ref
 from grace.model.ids import command_id, mission_id
 from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup
-from grace.model.records import Lease, Outcome, PlaybookStats
+from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, StopOrder
 from grace.model.signal import Signal, SignalState, StoredSignal
 from grace.ports import Services, View
 from grace.resources.base import resource_type
@@ -39,11 +39,16 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
     """
     group_ref = ref(OpenGroup, signals[0].group)
     first = mission_id(signals[0].group, signals[0].fingerprint)
-    view = services.store.read(group_ref, *_leases(signals[0], services), stream=first)
+    guards = _guards(signals)
+    view = services.store.read(group_ref, *guards, *_leases(signals[0], services), stream=first)
     opened = view.get(group_ref)
     fresh = _fresh(signals, opened)
     if not fresh:
         return False
+    for signal in fresh:
+        if signal.is_alarm and is_problem(signal) and (guard := view.get(ref(GuardAlarm, signal.name))):
+            for contract in guard.contracts:
+                breached(contract, signal, services)
     at = services.clock.now()
     mission = _joinable(opened, at, services)
     problems = [s for s in fresh if is_problem(s)]
@@ -55,6 +60,32 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
         busy = _at_work(problems[0], view, services)
         _open(_Opening(fresh, problems[0], opened, diagnosis, busy), services)
     return True
+
+
+def _guards(signals: Sequence[Signal]) -> list[Ref[GuardAlarm]]:
+    """Return where each alarm of the batch would be armed as a guard."""
+    return [ref(GuardAlarm, name) for name in dict.fromkeys(s.name for s in signals if s.is_alarm)]
+
+
+def breached(contract_id: str, signal: Signal, services: Services) -> None:
+    """A guard alarm went off while a contract is under way: order it stopped and undone, once."""
+    body_ref = ref(Contract, contract_id)
+    contract = services.store.read(body_ref).need(body_ref)
+    loaded = load(ticket_for(contract, needs_approval=False), services)
+    if loaded.head.terminal or loaded.head.stop:
+        return
+    reason = f"the guard alarm {signal.name} went off"[:120]
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(update={"stop": reason}),
+        door="triage",
+        command=("guard", signal.fingerprint),
+        entries=[
+            EntryDraft(type="contract.guard_breached", body={"alarm": signal.name, "fingerprint": signal.fingerprint})
+        ],
+        items=[StopOrder(contract_id=contract_id, reason=reason, at=loaded.at)],
+    )
 
 
 def _leases(signal: Signal, services: Services) -> list[Ref[Lease]]:

@@ -20,6 +20,8 @@ from grace.ports import Services
 from grace.signals import parse
 
 TRIES = 4
+TOGETHER = 80
+"""So many signals of one group are taken at once: their alarms are read in one call, which has room for 100 keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
         senders[signal.group].append(message.id)
     for group, signals in groups.items():
         ordered = sorted(signals, key=lambda s: s.at)
-        if not _done(partial(_contended, partial(take, ordered, services, rulebook)), services):
+        parts = [ordered[n : n + TOGETHER] for n in range(0, len(ordered), TOGETHER)]
+        if not all(_done(partial(_contended, partial(take, part, services, rulebook)), services) for part in parts):
             failed += senders[group]
     return failed
 

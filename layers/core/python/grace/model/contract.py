@@ -140,6 +140,8 @@ class Contract(Item):
     mode: Mode
     expect: tuple[Expectation, ...] = Field(min_length=1, max_length=12)
     guards: tuple[Guard, ...] = Field(default=(), max_length=6)
+    guard_alarms: tuple[str, ...] = Field(default=(), max_length=5)
+    """Alarms, by name, that stop and undo the contract when they go off while it is under way."""
     before: Window | None
     during_seconds: int = Field(ge=0, le=3600)
     settle: int = Field(ge=1, le=7200)

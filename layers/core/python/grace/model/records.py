@@ -206,6 +206,18 @@ class StopOrder(Item):
         return (self.contract_id,)
 
 
+class GuardAlarm(Item):
+    """An alarm that must stay quiet while contracts are under way; `contracts` are stopped and undone when it goes off."""
+
+    alarm: str
+    contracts: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per alarm name."""
+        return (self.alarm,)
+
+
 class Outcome(Item):
     """How a contract ended, for learning and for people. `relapsed` counts as a failure."""
 

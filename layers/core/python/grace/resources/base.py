@@ -18,6 +18,10 @@ OPT_IN_TAG = "grace:managed"
 """A resource is touched only when its nearest taggable owner carries this tag with the value `true`."""
 
 
+GUARD_TAG = "grace:guards"
+"""Names, with blanks between them, of the alarms that must stay quiet while Grace works on the resource."""
+
+
 @dataclass(frozen=True, slots=True)
 class Captured(Generic[S]):
     """A state as read. `revision` is the service's own compare-and-set token, empty where it has none."""

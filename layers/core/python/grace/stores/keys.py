@@ -16,6 +16,7 @@ from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.records import (
     Evidence,
+    GuardAlarm,
     HourLimit,
     InFlight,
     KillSwitch,
@@ -77,6 +78,7 @@ _PLACES: dict[type[Item], _Place] = {
     Outcome: _Place("C#", "outcome"),
     Lease: _Place("R#", "lease"),
     OpenGroup: _Place("G#", "open"),
+    GuardAlarm: _Place("A#", "armed"),
     HourLimit: _Place("P#", "limit#"),
     PlaybookStats: _Place("P#", "stats#"),
     KillSwitch: _Place("SYS", "kill"),

@@ -1,0 +1,126 @@
+"""A guard alarm that goes off while a contract is under way stops it, and what it did is undone and measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from grace.flow import grouping
+from grace.flow.resolve import react
+from grace.model.contract import ContractStatus
+from grace.model.entry import ref
+from grace.model.records import GuardAlarm, StopOrder
+from tests.support.playbooks import ROLL_BACK_ALIAS
+from tests.support.world import START, World, alarm_event, shop_metric
+
+GUARD = "checkout-latency"
+
+
+def world() -> World:
+    world = World((ROLL_BACK_ALIAS,))
+    world.shop()
+    world.lambdas.functions["shop"]["tags"]["grace:guards"] = GUARD
+    world.alarms.put(
+        dataclasses.replace(
+            world.alarm("ALARM", START),
+            name=GUARD,
+            arn=f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{GUARD}",
+            state="OK",
+        )
+    )
+    return world
+
+
+def go_off(world: World) -> None:
+    at = world.clock.now() + timedelta(seconds=1)
+    assert world.fire(alarm_event("ALARM", at, name=GUARD, metric=shop_metric("Duration", "p95"))) == []
+
+
+def stop(world: World, contract: str) -> None:
+    """What the stream does with a stop order."""
+    if world.store.read(ref(StopOrder, contract)).get(ref(StopOrder, contract)):
+        assert react([("1", ref(StopOrder, contract))], world) == []
+
+
+@pytest.mark.parametrize("state", ["Settle", "Benchmark", "Verify"])
+def test_a_guard_alarm_after_the_action_undoes_it(state: str) -> None:
+    here = world()
+    fired = []
+
+    def between(world: World, execution: object) -> None:
+        if getattr(execution, "state", "") == state and not fired:
+            fired.append(state)
+            world.heal()
+            go_off(world)
+            stop(world, world.contracts()[0])
+
+    here.between = between
+    here.fire(alarm_event())
+    here.settle()
+    contract = here.contracts()[0]
+    head = here.head(contract)
+    assert (head.status, head.closed) == (ContractStatus.ROLLED_BACK, True)
+    assert GUARD in head.reason
+    assert here.lambdas.version_of("shop", "live") == "2"
+    assert here.workflow.status(contract) == "ABORTED"
+    assert here.workflow.status(f"{contract}-rb-1") == "SUCCEEDED"
+
+
+def test_a_guard_alarm_before_the_action_ends_the_contract_untouched() -> None:
+    here = world()
+
+    def between(world: World, execution: object) -> None:
+        if getattr(execution, "state", "") == "Execute":
+            go_off(world)
+
+    here.between = between
+    here.fire(alarm_event())
+    here.settle()
+    assert here.head(here.contracts()[0]).status is ContractStatus.REFUSED
+    assert here.lambdas.changes == 0
+
+
+def test_a_guard_that_is_not_armed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant: without the lookup of armed guards the same alarm changes nothing, and the tests above would fail."""
+    monkeypatch.setattr(grouping, "breached", lambda *_: None)
+    here = world()
+
+    def between(world: World, execution: object) -> None:
+        if getattr(execution, "state", "") == "Settle":
+            go_off(world)
+            stop(world, world.contracts()[0])
+        if getattr(execution, "state", "") == "Benchmark":
+            world.heal()
+
+    here.between = between
+    here.fire(alarm_event())
+    here.settle()
+    assert here.head(here.contracts()[0]).status is ContractStatus.VERIFIED
+
+
+@pytest.mark.parametrize("guard", ["missing", "on already"])
+def test_a_guard_that_could_tell_nothing_refuses_the_contract(guard: str) -> None:
+    here = world()
+    if guard == "missing":
+        here.lambdas.functions["shop"]["tags"]["grace:guards"] = "nobody-made-this"
+    else:
+        here.alarms.put(dataclasses.replace(here.alarms.describe(GUARD), state="ALARM"))
+    here.fire(alarm_event())
+    here.settle()
+    assert here.contracts() == []
+    assert any("guard alarm" in text for _, _, text in here.messages.notified)
+
+
+def test_the_end_of_the_contract_disarms_its_guard() -> None:
+    here = world()
+    here.between = lambda world, execution: world.heal() if execution.state == "Benchmark" else None
+    here.fire(alarm_event())
+    here.draft()
+    contract = here.contracts()[0]
+    armed = ref(GuardAlarm, GUARD)
+    assert here.store.read(armed).need(armed).contracts == (contract,)
+    here.settle()
+    assert here.head(contract).status is ContractStatus.VERIFIED
+    assert here.store.read(armed).need(armed).contracts == ()
