@@ -15,6 +15,7 @@ from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.records import (
     Evidence,
+    GuardAlarm,
     HourLimit,
     InFlight,
     KillSwitch,
@@ -44,6 +45,7 @@ PLACES: list[tuple[Ref[Any], str, str]] = [
     (ref(Outcome, "c-1"), "C#c-1", "outcome"),
     (ref(Lease, ARN), f"R#{ARN}", "lease"),
     (ref(OpenGroup, "1/2/3/4"), "G#1/2/3/4", "open"),
+    (ref(GuardAlarm, "shop-latency"), "A#shop-latency", "armed"),
     (ref(HourLimit, "p", "2026013112"), "P#p", "limit#2026013112"),
     (ref(PlaybookStats, "p", "service_down"), "P#p", "stats#service_down"),
     (ref(KillSwitch), "SYS", "kill"),
