@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 Tags = dict[str, str]
@@ -33,6 +34,9 @@ _LAMBDA_ACTIONS: Mapping[tuple[str, int], Mapping[str, str]] = {
     },
 }
 _FUNCTION_ARN_PARTS = 7
+# The principal type of a request that is only imagined: it takes every condition's value from what the caller told.
+_SIMULATED = "Simulated"
+_DECISIONS: Mapping[str, str] = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
 _TASK_ANSWERS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
 
 
@@ -91,6 +95,23 @@ def simulated_role_arn(arn: str, query: Mapping[str, list[str]]) -> str:
     return (query.get("PolicySourceArn") or [arn])[0] if arn == "*" else arn
 
 
+def members(query: Mapping[str, list[str]], name: str) -> list[str]:
+    """The values of a list in a request of AWS's query protocol, in its order: `name.member.1` and so on."""
+    found: list[str] = []
+    while value := query.get(f"{name}.member.{len(found) + 1}"):
+        found.append(value[0])
+    return found
+
+
+def told_context(query: Mapping[str, list[str]]) -> dict[str, str | list[str]]:
+    """The context that a policy simulation is told, as the engine looks it up: keys in lower case, one value bare."""
+    context: dict[str, str | list[str]] = {}
+    while key := query.get(f"{(entry := f'ContextEntries.member.{len(context) + 1}')}.ContextKeyName"):
+        values = members(query, f"{entry}.ContextKeyValues")
+        context[key[0].lower()] = values[0] if len(values) == 1 else values
+    return context
+
+
 def task_machine_arn(arn: str, target: str, machines: Iterable[str]) -> str:
     """The ARN that a task's answer is authorised on: the machine that waits, where the engine knows none.
 
@@ -120,8 +141,8 @@ def tagged(prefix: str, by_name: Mapping[str, list[dict[str, str]]]) -> Iterator
 def apply() -> None:
     """Change the imported engine. To be called once, before it serves."""
     from ministack import app  # noqa: PLC0415
-    from ministack.core import iam_actions, lambda_runtime  # noqa: PLC0415
-    from ministack.services import lambda_svc, tagging  # noqa: PLC0415
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: PLC0415
+    from ministack.services import iam, lambda_svc, tagging  # noqa: PLC0415
 
     # With TLS on, the engine would also take port 443 wherever it may: it gets the one port it was given.
     vars(app)["_port_is_bindable"] = lambda *_: False
@@ -130,6 +151,9 @@ def apply() -> None:
     _wrap(iam_actions, "_lambda_action", lambda known: lambda *args: lambda_action(*args) or known(*args))
     _wrap(iam_actions, "extract_resource_arn", _authorised_on)
     vars(tagging)["_RESOURCE_TAG_COLLECTORS"] |= _collectors()
+    _wrap(iam_evaluator, "_resolve_condition_key", _told)
+    handlers = vars(iam)["_IAM_HANDLERS"]
+    handlers["SimulatePrincipalPolicy"] = _simulated(handlers["SimulatePrincipalPolicy"])
 
 
 def _wrap(module: object, name: str, change: Callable[[Any], Any]) -> None:
@@ -153,6 +177,44 @@ def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:
         return found
 
     return arn
+
+
+def _told(known: Callable[..., Any]) -> Callable[..., Any]:
+    def value(key: str, request: Any) -> Any:
+        return request.service_context.get(key.lower()) if request.principal_type == _SIMULATED else known(key, request)
+
+    return value
+
+
+def _simulated(known: Callable[..., Any]) -> Callable[..., Any]:
+    """SimulatePrincipalPolicy of a role: with the context that is told, with its boundary, on each of the resources."""
+    from ministack.core import iam_evaluator as evaluator  # noqa: PLC0415
+    from ministack.services import iam  # noqa: PLC0415
+
+    def answer(query: Mapping[str, list[str]]) -> Any:
+        role = query.get("PolicySourceArn", [""])[0]
+        if ":role/" not in role:
+            return known(query)
+        account, name = role.split(":")[4], role.rpartition("/")[2]
+        policies = vars(evaluator)["_gather_role_policies"](name, account)
+        limits = vars(evaluator)["_permissions_boundary"](vars(iam)["_roles"], name, account)
+        context = told_context(query)
+        results = ""
+        for action, resource in product(members(query, "ActionNames"), members(query, "ResourceArns") or ["*"]):
+            request = evaluator.EvalContext(role, _SIMULATED, account, action, resource, "", service_context=context)
+            decision = _DECISIONS[evaluator.evaluate(request, policies, *limits).decision]
+            results += (
+                f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>"
+                f"<EvalDecision>{decision}</EvalDecision></member>"
+            )
+        result = f"<EvaluationResults>{results}</EvaluationResults><IsTruncated>false</IsTruncated>"
+        return vars(iam)["_xml"](
+            200,
+            "SimulatePrincipalPolicyResponse",
+            f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult>",
+        )
+
+    return answer
 
 
 def _collectors() -> dict[str, Callable[[], Iterator[tuple[str, list[dict[str, str]]]]]]:

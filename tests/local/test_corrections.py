@@ -11,7 +11,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.corrections import ecs_service_arn, lambda_action, qualified_function_arn, simulated_role_arn, tagged, task_machine_arn
+from infra.local.corrections import (
+    ecs_service_arn,
+    lambda_action,
+    qualified_function_arn,
+    simulated_role_arn,
+    tagged,
+    task_machine_arn,
+    told_context,
+)
 from infra.local.engine import EngineState
 from infra.local.paths import Layout
 from infra.local.reconcile import Clients
@@ -153,10 +161,89 @@ def test_the_right_to_one_group_or_service_is_that_one_only(aws: Clients, grante
         )
 
 
+def _decisions(aws: Clients, engine: EngineState, resources: tuple[str, ...], **context: str) -> list[str]:
+    """What a simulation of the granted role decides on `lambda:UpdateAlias`, told `context` (keys without prefix)."""
+    answer = aws("iam").simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::{engine.account}:role/granted",
+        ActionNames=["lambda:UpdateAlias"],
+        ResourceArns=resources,
+        ContextEntries=[
+            {"ContextKeyName": f"aws:{key}", "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in context.items()
+        ],
+    )
+    assert [result["EvalResourceName"] for result in answer["EvaluationResults"]] == list(resources)
+    return [result["EvalDecision"] for result in answer["EvaluationResults"]]
+
+
+@pytest.mark.engine
+def test_a_simulation_believes_what_it_is_told_and_assumes_nothing(
+    aws: Clients, granted: Granted, engine: EngineState
+) -> None:
+    tag, region = {"ResourceTag/grace:managed": "true"}, {"RequestedRegion": engine.region}
+    granted(
+        "lambda:UpdateAlias", condition={"StringEquals": MANAGED["StringEquals"] | {"aws:RequestedRegion": "eu-west-1"}}
+    )
+    assert _decisions(aws, engine, (FUNCTION,), **tag, RequestedRegion="eu-west-1") == ["allowed"]
+    assert _decisions(aws, engine, (FUNCTION,), **tag, **region) == ["implicitDeny"]
+    assert _decisions(aws, engine, (FUNCTION,), **tag) == ["implicitDeny"]
+    assert _decisions(aws, engine, (FUNCTION,), RequestedRegion="eu-west-1") == ["implicitDeny"]
+    wrong = {"ResourceTag/grace:managed": "false"}
+    assert _decisions(aws, engine, (FUNCTION,), **wrong, RequestedRegion="eu-west-1") == ["implicitDeny"]
+    granted("lambda:UpdateAlias", condition={"StringEquals": {"aws:RequestedRegion": engine.region}})
+    assert _decisions(aws, engine, (FUNCTION,)) == ["implicitDeny"]
+
+
+@pytest.mark.engine
+def test_a_simulation_answers_for_each_resource(aws: Clients, granted: Granted, engine: EngineState) -> None:
+    granted("lambda:UpdateAlias", resource=FUNCTION)
+    other = FUNCTION.replace("thrower", "other")
+    assert _decisions(aws, engine, (FUNCTION, other)) == ["allowed", "implicitDeny"]
+    assert _decisions(aws, engine, (other, FUNCTION)) == ["implicitDeny", "allowed"]
+
+
+@pytest.mark.engine
+def test_a_simulation_allows_no_more_than_the_boundary(aws: Clients, granted: Granted, engine: EngineState) -> None:
+    granted("lambda:*")
+    iam, statement = aws("iam"), {"Effect": "Allow", "Action": "lambda:GetAlias", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"]
+    assert _decisions(aws, engine, (FUNCTION,)) == ["allowed"]
+    iam.put_role_permissions_boundary(RoleName="granted", PermissionsBoundary=boundary)
+    try:
+        assert _decisions(aws, engine, (FUNCTION,)) == ["implicitDeny"]
+    finally:
+        iam.delete_role_permissions_boundary(RoleName="granted")
+        iam.delete_policy(PolicyArn=boundary)
+
+
 _ASK_THE_BARE_ENGINE = """
 import json
 from ministack.core import iam_actions
-from ministack.services import tagging
+from ministack.services import iam, tagging
+
+def ask(action, **query):
+    return iam._IAM_HANDLERS[action]({key: [value] for key, value in query.items()})[2].decode()
+
+def simulate(**query):
+    asked = {"PolicySourceArn": "arn:aws:iam::000000000000:role/r", "ActionNames.member.1": "lambda:UpdateAlias"}
+    return ask("SimulatePrincipalPolicy", **asked, **query)
+
+def grant(**statement):
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"} | statement
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    ask("PutRolePolicy", RoleName="r", PolicyName="p", PolicyDocument=document)
+    return document
+
+ask("CreateRole", RoleName="r", AssumeRolePolicyDocument="{}")
+grant(Condition={"StringEquals": {"aws:ResourceTag/a": "b"}})
+tag = {"ContextKeyName": "aws:ResourceTag/a", "ContextKeyValues.member.1": "b", "ContextKeyType": "string"}
+with_context = simulate(**{"ContextEntries.member.1." + key: value for key, value in tag.items()})
+ask("CreatePolicy", PolicyName="b", PolicyDocument=grant(Action="sqs:*"))
+grant()
+on_two = simulate(**{"ResourceArns.member.1": "x", "ResourceArns.member.2": "y"})
+ask("PutRolePermissionsBoundary", RoleName="r", PermissionsBoundary="arn:aws:iam::000000000000:policy/b")
+with_boundary = simulate()
 body = json.dumps({"cluster": "shop", "service": "web"}).encode()
 arn = iam_actions.extract_resource_arn
 print(json.dumps({
@@ -167,6 +254,9 @@ print(json.dumps({
     "service": arn("ecs", "POST", "/", {"x-amz-target": "E.UpdateService"}, body, {}, "r", "a"),
     "simulation": arn("iam", "POST", "/", {}, b"", {"PolicySourceArn": ["role"]}, "r", "a"),
     "answer": arn("states", "POST", "/", {"x-amz-target": "S.SendTaskSuccess"}, b"{}", {}, "r", "a"),
+    "context": "implicitDeny" in with_context,
+    "resources": on_two.count("<EvalDecision>"),
+    "boundary": "allowed" in with_boundary,
     "tags": sorted({"autoscaling", "ec2", "ecs"} & set(tagging._RESOURCE_TAG_COLLECTORS)),
 }))
 """
@@ -186,6 +276,9 @@ def test_each_correction_is_still_needed() -> None:
         "service": "arn:aws:ecs:r:a:cluster/shop",
         "simulation": "*",
         "answer": "*",
+        "context": True,
+        "resources": 1,
+        "boundary": True,
         "tags": [],
     }
 
@@ -223,9 +316,23 @@ def test_a_service_is_named_as_ecs_names_it() -> None:
 
 
 def test_a_simulation_is_authorised_on_the_role_it_asks_about() -> None:
-    assert simulated_role_arn("*", {"PolicySourceArn": ["arn:aws:iam::1:role/execute"]}) == "arn:aws:iam::1:role/execute"
+    assert (
+        simulated_role_arn("*", {"PolicySourceArn": ["arn:aws:iam::1:role/execute"]}) == "arn:aws:iam::1:role/execute"
+    )
     assert simulated_role_arn("*", {}) == "*"
     assert simulated_role_arn("arn:aws:iam::1:role/other", {"PolicySourceArn": ["x"]}) == "arn:aws:iam::1:role/other"
+
+
+def test_a_simulation_is_told_every_entry_and_value() -> None:
+    query = {
+        "ContextEntries.member.1.ContextKeyName": ["aws:ResourceTag/Team"],
+        "ContextEntries.member.1.ContextKeyValues.member.1": ["a"],
+        "ContextEntries.member.1.ContextKeyValues.member.2": ["b"],
+        "ContextEntries.member.2.ContextKeyName": ["aws:RequestedRegion"],
+        "ContextEntries.member.2.ContextKeyValues.member.1": ["r"],
+    }
+    assert told_context(query) == {"aws:resourcetag/team": ["a", "b"], "aws:requestedregion": "r"}
+    assert told_context({}) == {}
 
 
 def test_a_task_is_answered_on_the_machine_that_waits() -> None:
