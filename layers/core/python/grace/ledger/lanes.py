@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from grace.model.base import Json, sha256_hex
+
+_DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 GENESIS = "0" * 64
 """What the first entry of a lane names as the hash of the one before."""
@@ -48,11 +52,11 @@ def _check_entry(data: bytes, before: LaneHead, streams: dict[str, int], faults:
     where = f"lane {before.lane}, entry {before.n + 1}"
     after = LaneHead(before.lane, before.n + 1, sha256_hex(data), before.ts)
     try:
-        entry: dict[str, Json] = json.loads(data)
+        entry: dict[str, Json] = _DOCUMENT.validate_json(data)
         lane, lseq, prev, ts = entry["lane"], entry["lseq"], entry["prev"], entry["ts"]
         stream, sseq = entry["stream"], entry["sseq"]
         falls = ts < before.ts
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError) as exc:
         faults.append(f"{where}: is not an entry ({type(exc).__name__})")
         return after
     if (lane, lseq) != (before.lane, before.n + 1):

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from grace.errors import IntegrityError
 from grace.ledger.entries import SET, parse
 from grace.model.base import Head, Json
 from grace.model.entry import Entry
 
-BOOKKEEPING = frozenset({"v", "version", "log"})
+T = TypeVar("T", bound=Head)
+
+BOOKKEEPING = {"v", "version", "log"}
 """What follows from the entries' own places and is therefore never written into them."""
 
 
-def fields(head: Head) -> dict[str, Json]:
-    """Return a head's fields in their JSON form, without the bookkeeping."""
-    return head.model_dump(mode="json", exclude=set(BOOKKEEPING))
-
-
 def difference(was: Head | None, head: Head) -> dict[str, Json]:
-    """Return the fields that are not as they were, with their new values; all of them for a new head."""
-    now = fields(head)
+    """Return the fields that are not as they were, in JSON form; for a new head those that are not their default."""
     if was is None:
-        return now
-    before = fields(was)
+        return head.model_dump(mode="json", exclude=BOOKKEEPING, exclude_defaults=True)
+    now = head.model_dump(mode="json", exclude=BOOKKEEPING)
+    before = was.model_dump(mode="json", exclude=BOOKKEEPING)
     return {name: value for name, value in now.items() if before[name] != value}
 
 
-def replay(entries: Iterable[Entry]) -> dict[str, Json]:
-    """Return the head that a stream's entries lead to, in JSON form, with `version` and `log` and without `v`.
+def replay(kind: type[T], entries: Iterable[Entry]) -> T:
+    """Return the head that a stream's entries lead to: the same as the stored one, field by field.
 
     Raises:
-        IntegrityError: the entries are not one stream's, whole and in order.
+        IntegrityError: the entries are not one stream's, whole and in order, or lead to no head of that class.
     """
     state: dict[str, Json] = {}
     log: list[int] = []
@@ -44,7 +44,10 @@ def replay(entries: Iterable[Entry]) -> dict[str, Json]:
         stream = entry.stream
         log.append(entry.lseq)
         state.update(entry.body.get(SET, {}))
-    return {**state, "version": len(log), "log": log}
+    try:
+        return kind.model_validate({**state, "version": len(log), "log": log})
+    except ValidationError as exc:
+        raise IntegrityError(f"the entries of {stream} lead to no {kind.__name__}: {exc.errors()[0]['loc']}") from exc
 
 
 def entries_of(stream: str, found: Iterable[tuple[int, bytes | None]]) -> list[Entry]:

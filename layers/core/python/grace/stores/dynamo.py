@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ Attributes = dict[str, dict[str, Any]]
 
 BATCH = 100
 """The keys one BatchGetItem takes."""
+SHORT = 640
+"""A document of more characters is kept deflated: with keys and index a long-lived head still fills one write unit."""
 _FAILED = "ConditionalCheckFailed"
 _UNDECIDED = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _COMMAND, _LANE, _ROWS = 0, 1, 2
@@ -179,7 +182,7 @@ class DynamoStore:
         return {"Put": row | _at_version(expected) | more}
 
     def _put_row(self, row: Row, expected: int) -> dict[str, Any]:
-        attributes: Attributes = {"v": _n(row.v), "version": _n(row.version), "doc": {"S": row.doc}}
+        attributes: Attributes = {"v": _n(row.v), "version": _n(row.version), "doc": _doc(row.doc)}
         if row.open:
             attributes |= {keys.OPEN_PARTITION: {"S": row.open[0]}, keys.OPEN_SORT: {"S": row.open[1]}}
         if row.fence is None:
@@ -267,7 +270,20 @@ def _row(attributes: Attributes) -> Row:
         key=_key(attributes, Table.STATE),
         v=int(attributes["v"]["N"]),
         version=int(attributes["version"]["N"]),
-        doc=attributes["doc"]["S"],
+        doc=_text(attributes["doc"]),
         fence=None if fence is None else int(fence["N"]),
         open=None if partition is None else (partition["S"], attributes[keys.OPEN_SORT]["S"]),
     )
+
+
+def _doc(text: str) -> dict[str, Any]:
+    return {"S": text} if len(text) <= SHORT else {"B": zlib.compress(text.encode())}
+
+
+def _text(doc: dict[str, Any]) -> str:
+    if "S" in doc:
+        return str(doc["S"])
+    try:
+        return zlib.decompress(bytes(doc["B"])).decode()
+    except (zlib.error, ValueError) as exc:
+        raise IntegrityError("a stored document cannot be inflated: its bytes were changed") from exc

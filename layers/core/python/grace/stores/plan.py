@@ -20,7 +20,7 @@ from grace.model.contract import ContractHead
 from grace.model.entry import Change, Commit
 from grace.model.mission import Mission
 from grace.stores import keys
-from grace.stores.rows import Row, row_of
+from grace.stores.rows import Row, check_readable, row_of
 from grace.stores.rules import check_past, check_transition
 
 REMEMBERED = timedelta(days=400)
@@ -114,7 +114,8 @@ def plan(commit: Commit, lanes: int) -> Plan:
     """Return the commit as something to carry out on a log of that many lanes.
 
     Raises:
-        InvalidCommit: it breaks a rule of writing (see `rules.check_past`), or does not fit one transaction.
+        InvalidCommit: it breaks a rule of writing (see `rules.check_past`), could not be read again, or does not fit
+            one transaction.
         IllegalTransition: the contract's status may not become that.
     """
     changes = (Change(commit.head, commit.was, commit.entries), *commit.also)
@@ -127,6 +128,8 @@ def plan(commit: Commit, lanes: int) -> Plan:
         lined.append((change, _lines(commit, change, sum(len(lines) for _, lines in lined))))
     if any(isinstance(item, Head) for item in commit.items):
         raise InvalidCommit("a head is changed with entries of its own, never as one of the items")
+    for item in commit.items:
+        check_readable(item)
     found = Plan(
         commit=commit,
         lane=lane_of(commit.head.family, lanes),
@@ -143,6 +146,7 @@ def _lines(commit: Commit, change: Change, first: int) -> tuple[Line, ...]:
     """Return the entries of one head's change; the last one carries what it changed."""
     head = change.head
     check_past(change)
+    check_readable(head)
     changed = difference(change.was, head)
     check_transition(head, change.was, changed)
     contract, digest = _subject(head)
@@ -153,7 +157,6 @@ def _lines(commit: Commit, change: Change, first: int) -> tuple[Line, ...]:
             raise InvalidCommit(f"{where}: {SET!r} and {SKEW!r} are written by the store alone")
         last = index == len(change.entries) - 1
         body: dict[str, Json] = {**draft.body, SET: changed} if last and changed else draft.body
-        check_body(body, where)
         lines.append(
             Line(
                 id=entry_id(commit.command, first + index),
@@ -166,7 +169,7 @@ def _lines(commit: Commit, change: Change, first: int) -> tuple[Line, ...]:
                 type=draft.type,
                 contract=contract,
                 digest=digest,
-                body=body,
+                body=check_body(body, where),
             )
         )
     return tuple(lines)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from grace.errors import IntegrityError, InvalidCommit, NotFound
 from grace.model.base import SCHEMA_VERSION, Item
@@ -37,17 +36,24 @@ class Row:
     open: tuple[str, str] | None = None
 
 
-def row_of(item: Item) -> Row:
-    """Return the row of an item as it stands, version included.
+def check_readable(item: Item) -> None:
+    """Refuse an item that could not be read again: a changed copy of a document is not checked when it is made.
 
     Raises:
-        InvalidCommit: the item holds something that has no JSON form.
+        InvalidCommit: naming the field whose value is not of its kind.
     """
     try:
-        doc = item.model_dump_json(exclude=_BESIDE)
-    except PydanticSerializationError as exc:
+        type(item).model_validate_json(item.model_dump_json(warnings="error"))
+    except ValidationError as exc:
+        raise InvalidCommit(f"{type(item).__name__} {'/'.join(item.ids)} cannot be stored: {_first(exc)}") from exc
+    except ValueError as exc:
         raise InvalidCommit(f"{type(item).__name__} {'/'.join(item.ids)} cannot be stored: {exc}") from exc
+
+
+def row_of(item: Item) -> Row:
+    """Return the row of an item as it stands, version included; it has passed `check_readable`."""
     fence = item.fence if isinstance(item, (ContractHead, Lease)) else None
+    doc = item.model_dump_json(exclude=_BESIDE)
     return Row(keys.key_of(item), SCHEMA_VERSION, item.version, doc, fence, keys.open_index(item))
 
 
@@ -65,10 +71,13 @@ def item_of(kind: type[T], row: Row) -> T:
     try:
         item = kind.model_validate_json(row.doc)
     except ValidationError as exc:
-        found = exc.errors()[0]
-        field = ".".join(str(part) for part in found["loc"])
-        raise IntegrityError(f"{where} is not a {kind.__name__}: {field}: {found['msg']}") from exc
+        raise IntegrityError(f"{where} is not a {kind.__name__}: {_first(exc)}") from exc
     return item.model_copy(update={"v": row.v, "version": row.version})
+
+
+def _first(exc: ValidationError) -> str:
+    found = exc.errors()[0]
+    return f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
 
 
 class Rows:
