@@ -11,7 +11,7 @@ from typing import Any
 from grace.errors import Refused
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
-_TOOLS = frozenset({"base", "measure"})
+_TOOLS = frozenset({"base", "measure", "schema"})
 """Modules of a registry's folder that are not members: what all members share, and what calls them. So are `_names`."""
 
 

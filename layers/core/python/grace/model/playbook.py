@@ -17,7 +17,8 @@ def _seconds(value: object) -> object:
     return value
 
 
-Duration = Annotated[int, BeforeValidator(_seconds)]
+_Written = int | Annotated[str, Field(pattern=r"^[0-9]+[smh]$")]
+Duration = Annotated[int, BeforeValidator(_seconds, json_schema_input_type=_Written)]
 """Seconds; a file may write `30s`, `5m` or `2h`."""
 
 

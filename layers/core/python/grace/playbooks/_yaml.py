@@ -19,7 +19,7 @@ class _Strict(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases: a small file of them is a large document."""
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="has an alias: write it out", problem_mark=self.peek_event().start_mark)
+            raise yaml.MarkedYAMLError(problem="has an alias: write it out", problem_mark=self.get_mark())
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

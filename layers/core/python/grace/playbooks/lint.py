@@ -18,7 +18,7 @@ from grace.model.diagnosis import DiagnosisCode
 from grace.model.playbook import PlaybookSpec
 from grace.model.signal import MetricRef, Signal
 from grace.patterns import validate
-from grace.playbooks.loader import files, load_playbook
+from grace.playbooks.loader import files, load_playbook, load_playbooks
 from grace.probes.measure import check_promises
 from grace.resources.base import Restorable, resource_types
 
@@ -28,21 +28,20 @@ def lint(directories: Iterable[Path], examples: Iterable[Path] = ()) -> list[str
 
     A playbook's `example` is looked for beside it, in its folder's `events`, and in `examples`.
     """
+    folders = list(directories)
     problems: list[str] = []
-    seen: dict[str, Path] = {}
-    for path in files(directories):
+    unread = False
+    for path in files(folders):
         try:
             spec = load_playbook(path)
-            if spec.name in seen:
-                raise InvalidPlaybook(f"{path}: name: {spec.name!r} is taken by {seen[spec.name]}: choose another")
-            seen[spec.name] = path
         except InvalidPlaybook as exc:
             problems.append(str(exc))
+            unread = True
             continue
         problems += [f"{path.name}: {problem}" for problem in problems_of(spec)]
         if not any((folder / spec.example).is_file() for folder in (path.parent, path.parent / "events", *examples)):
             problems.append(f"{path.name}: example: {spec.example!r} is not there: add the alert that leads to it")
-    return problems
+    return problems if unread else problems + _checked(lambda: load_playbooks(folders))
 
 
 def problems_of(spec: PlaybookSpec) -> list[str]:

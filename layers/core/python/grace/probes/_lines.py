@@ -20,7 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 NOT_BREACHING = "not breaching"
 """The bound that is the alarm's own threshold, seen from its good side."""
 
-_OPS = ("below", "above", "at_most", "at_least")
+BOUNDS = ("below", "above", "at_most", "at_least")
 _OF_BEFORE = re.compile(r"^(\d+(?:\.\d+)?) of before$")
 _TEMPLATE = re.compile(r"^\{\{ *(plan|before)((?:\.[A-Za-z_][A-Za-z0-9_]*)+) *\}\}$")
 _GOOD_SIDE: Mapping[str, Literal["below", "above", "at_most", "at_least"]] = {
@@ -74,8 +74,8 @@ def threshold(bound: Any, where: str, alarm: AlarmFacts | None) -> Threshold:
         if alarm is None or alarm.threshold is None or alarm.comparison not in _GOOD_SIDE:
             raise Unobservable(f"{where}: `{NOT_BREACHING}` needs an alarm with a fixed threshold, and there is none")
         return Threshold(op=_GOOD_SIDE[alarm.comparison], value=alarm.threshold)
-    if not isinstance(bound, dict) or len(bound) != 1 or next(iter(bound)) not in _OPS:
-        raise InvalidPlaybook(f"{where}: write one of {', '.join(_OPS)} with a number, or `{NOT_BREACHING}`")
+    if not isinstance(bound, dict) or len(bound) != 1 or next(iter(bound)) not in BOUNDS:
+        raise InvalidPlaybook(f"{where}: write one of {', '.join(BOUNDS)} with a number, or `{NOT_BREACHING}`")
     ((op, value),) = bound.items()
     if isinstance(value, str) and (relative := _OF_BEFORE.match(value)):
         return Threshold(op=op, value=float(relative[1]), of="before")

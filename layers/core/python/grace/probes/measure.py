@@ -29,7 +29,15 @@ from grace.probes.base import (
 )
 from grace.resources.base import Restorable
 
-__all__ = ["Measured", "PromiseContext", "Reading", "check_promises", "compile_promises", "measure", "prove"]
+__all__ = [
+    "Measured",
+    "PromiseContext",
+    "Reading",
+    "check_promises",
+    "compile_promises",
+    "measure",
+    "prove",
+]
 
 ALARM_WITHIN = 600
 """How long the alarm that fired has to recover, where the playbook does not say."""

@@ -1,0 +1,276 @@
+"""The playbooks that come with Grace: linted, led to by their own example, promising what can be observed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from grace.actions.base import action
+from grace.diagnoses.loader import built_in
+from grace.errors import InvalidPlaybook
+from grace.model.catalogue import Catalogue
+from grace.model.contract import Mode, Undo
+from grace.model.diagnosis import DiagnosisCode
+from grace.model.signal import Signal
+from grace.playbooks.catalogue import build
+from grace.playbooks.index import candidates
+from grace.playbooks.lint import lint
+from grace.playbooks.loader import BUILT_IN, load_playbooks
+from grace.playbooks.schema import playbook_schema
+from grace.ports import AlarmFacts
+from grace.probes.measure import PromiseContext, compile_promises
+from grace.resources.base import resource_type
+from grace.signals import parse
+
+EVENTS = Path(__file__).parents[2] / "events"
+PLAYBOOKS = {playbook.spec.name: playbook for playbook in load_playbooks([BUILT_IN])}
+CATALOGUE = Catalogue(playbooks=tuple(PLAYBOOKS.values()), rules=())
+
+STATES: dict[str, dict[str, Any]] = {
+    "AWS::Lambda::Alias": {"function_version": "7", "additional_version_weights": {}},
+    "AWS::Lambda::Function": {
+        "memory_size": 128,
+        "timeout": 3,
+        "reserved_concurrency": 20,
+        "log_level": "INFO",
+        "log_level_in": "LOG_LEVEL",
+    },
+    "AWS::AutoScaling::AutoScalingGroup": {"min_size": 1, "max_size": 4, "desired_capacity": 2},
+    "AWS::ECS::Service": {
+        "task_definition": "arn:aws:ecs:eu-central-1:111122223333:task-definition/web:42",
+        "desired_count": 2,
+    },
+    "AWS::EC2::Instance": {"state_name": "running"},
+}
+
+
+def example(name: str) -> Signal:
+    return parse((EVENTS / PLAYBOOKS[name].spec.example).read_bytes())
+
+
+def alarm_of(signal: Signal) -> AlarmFacts | None:
+    if not signal.is_alarm:
+        return None
+    return AlarmFacts(
+        arn=signal.subject,
+        name=signal.name,
+        state="ALARM",
+        changed_at=datetime(2026, 1, 31, tzinfo=UTC),
+        metric=signal.metric,
+        threshold=signal.threshold,
+        comparison=signal.comparison or "GreaterThanThreshold",
+        evaluation_periods=1,
+        datapoints_to_alarm=1,
+        treat_missing="missing",
+    )
+
+
+def test_all_of_them_pass_the_lint() -> None:
+    assert lint([BUILT_IN], [EVENTS]) == []
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_its_example_leads_to_it(name: str) -> None:
+    signal = example(name)
+    diagnosis = built_in().diagnose(signal)
+    assert diagnosis.code in PLAYBOOKS[name].spec.diagnoses
+    fitting = [
+        playbook.spec.name
+        for playbook in candidates(CATALOGUE, diagnosis.code, signal)
+        if resource_type(playbook.spec.resource).from_signal(signal) is not None
+    ]
+    assert fitting[0] == name
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_every_promise_compiles_for_its_example(name: str) -> None:
+    spec, signal = PLAYBOOKS[name].spec, example(name)
+    kind = resource_type(spec.resource)
+    resource = kind.from_signal(signal)
+    assert resource is not None
+    state = STATES[spec.resource]
+    act = action(spec.action["use"])
+    alarm = alarm_of(signal)
+    expect, _ = compile_promises(
+        spec,
+        PromiseContext(
+            resource=resource,
+            kind=kind,
+            before=state,
+            predicted=state,
+            parameters=dict.fromkeys(act.parameters.model_fields, "planned"),
+            signal=signal,
+            alarm=alarm,
+        ),
+    )
+    musts = [line for line in expect if line.must]
+    assert musts
+    assert any(line.kind == "alarm" for line in musts) is (alarm is not None)
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_what_cannot_be_undone_is_never_done_unasked(name: str) -> None:
+    spec = PLAYBOOKS[name].spec
+    assert spec.tier > 1 or action(spec.action["use"]).undo is Undo.RESTORE
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_what_the_action_sets_is_read_back(name: str) -> None:
+    """D8: every executor proves its effect by reading state back."""
+    assert any("state" in line for line in PLAYBOOKS[name].spec.expect)
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_the_settle_time_leaves_room_for_the_samples(name: str) -> None:
+    """A window that ends before its samples can exist is inconclusive for ever: two periods are lost at its borders."""
+    spec = PLAYBOOKS[name].spec
+    if spec.settle == "auto":
+        return
+    for line in spec.expect:
+        if "metric" in line and line["metric"] != "alarm":
+            samples = line.get("min_samples", 3)
+            assert spec.settle >= (samples + 2) * 60
+            assert _seconds(line["within"]) >= samples * 60
+
+
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
+
+
+def test_every_diagnosis_with_a_safe_remedy_has_a_playbook_and_the_others_go_to_a_person() -> None:
+    covered = {code for playbook in PLAYBOOKS.values() for code in playbook.spec.diagnoses}
+    assert set(DiagnosisCode) - covered == {
+        DiagnosisCode.DATABASE_LOCKED,
+        DiagnosisCode.PERMISSION_DENIED,
+        DiagnosisCode.VALIDATION_ERROR,
+        DiagnosisCode.UNKNOWN,
+    }
+
+
+def test_every_action_is_used_by_a_playbook() -> None:
+    from grace.actions.base import actions  # noqa: PLC0415  the whole registry is only this test's
+
+    assert {playbook.spec.action["use"] for playbook in PLAYBOOKS.values()} == set(actions())
+
+
+# schema
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_the_published_schema_accepts_it(name: str) -> None:
+    document = yaml.safe_load((BUILT_IN / f"{name}.yaml").read_text())
+    jsonschema.Draft202012Validator(playbook_schema()).validate(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tiers": 1},
+        {"tier": 4},
+        {"action": {"use": "format_disk"}},
+        {"action": {"use": "shift_alias", "too": "previous_version"}},
+        {"action": {"to": "previous_version"}},
+        {"expect": []},
+        {"expect": [{"metric": "AWS/Lambda Errors", "is": {"under": 1}}]},
+        {"expect": [{"metric": "Errors", "is": {"below": 1}}]},
+        {"expect": [{"state": {"path": "a"}}]},
+        {"expect": [{"alarm": {"becomes": "ALARM"}}]},
+        {"guard": [{"metric": "alarm", "worse": "up"}]},
+        {"settle": "soon"},
+        {"resource": "Lambda"},
+    ],
+)
+def test_the_published_schema_refuses_what_the_loader_refuses(change: dict[str, Any]) -> None:
+    document = yaml.safe_load((BUILT_IN / "roll_back_lambda_alias.yaml").read_text())
+    validator = jsonschema.Draft202012Validator(playbook_schema())
+    assert validator.is_valid(document)
+    assert not validator.is_valid(document | change)
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(playbook_schema())
+
+
+# catalogue
+
+PEOPLE = """
+- {id: anna, name: Anna Ask, mail: anna@example.com, groups: [approvers], principals: ["arn:aws:iam::1:role/anna"]}
+- {id: bert, name: Bert Both, mail: bert@example.com, groups: [approvers]}
+"""
+
+
+def people(folder: Path, text: str = PEOPLE) -> Path:
+    path = folder / "people.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_catalogue_travels_as_json_and_everything_is_in_shadow_at_first(tmp_path: Path) -> None:
+    made = build(rules=built_in().rules, people=people(tmp_path), examples=[EVENTS], http_hosts=("x.example",))
+    again = Catalogue.model_validate_json(made.model_dump_json())
+    assert again == made
+    assert {playbook.spec.name for playbook in again.playbooks} == set(PLAYBOOKS)
+    assert {again.mode(name) for name in PLAYBOOKS} == {Mode.SHADOW}
+    assert [person.id for person in again.directory.members("approvers")] == ["anna", "bert"]
+    assert again.rules
+
+
+def test_a_mode_for_a_playbook_nobody_has_is_named() -> None:
+    with pytest.raises(InvalidPlaybook, match=r"modes\.roll_bak: there is no such playbook"):
+        build(rules=(), examples=[EVENTS], modes={"roll_bak": Mode.AUTONOMOUS})
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "fine"),
+    [
+        ("scale_out_group", Mode.AUTONOMOUS, True),
+        ("scale_out_group", Mode.APPROVAL, False),
+        ("reboot_instance", Mode.SHADOW, True),
+        ("reboot_instance", Mode.AUTONOMOUS, False),
+    ],
+)
+def test_what_must_ask_needs_somebody_to_ask(tmp_path: Path, name: str, mode: Mode, fine: bool) -> None:
+    build(rules=(), examples=[EVENTS], modes={name: mode}, people=people(tmp_path))
+    if fine:
+        build(rules=(), examples=[EVENTS], modes={name: mode})
+        return
+    with pytest.raises(InvalidPlaybook, match="which has 0: add people"):
+        build(rules=(), examples=[EVENTS], modes={name: mode})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("people: []", "must be a list of people"),
+        ("- {id: anna}", r"people\.yaml\[0\]: name: is missing"),
+        ("- {id: Anna, name: A, mail: a@b}", r"\[0\]: id"),
+        ("- {id: anna, name: A, mail: a@b, boss: true}", "boss: there is no such key: use id"),
+        (PEOPLE + "- {id: anna, name: A, mail: a@b}", "'anna' stands for anna already"),
+        (
+            PEOPLE + '- {id: carl, name: C, mail: a@b, principals: ["arn:aws:iam::1:role/anna"]}',
+            "stands for anna already: one person, one entry",
+        ),
+        ("- [1]", "must be a mapping"),
+    ],
+)
+def test_a_wrong_list_of_people_is_named_with_its_fix(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(InvalidPlaybook, match=sentence):
+        build(rules=(), examples=[EVENTS], people=people(tmp_path, text))
+
+
+def test_lambda_reads_no_yaml() -> None:
+    """The road of a running deployment: the catalogue as JSON, the index, the probes."""
+    program = (
+        "import sys, grace.model.catalogue, grace.playbooks.index, grace.probes.measure, grace.probes.base as base\n"
+        "[base.probe(kind) for kind in base.kinds()]\n"
+        "sys.exit('yaml' in sys.modules or 'boto3' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": str(BUILT_IN.parents[1])}
+    assert subprocess.run([sys.executable, "-c", program], check=False, env=environment).returncode == 0
