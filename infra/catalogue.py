@@ -1,13 +1,45 @@
-"""The catalogue of a deployment, linted and rendered at synth."""
+"""The catalogue of a deployment: playbooks, rules and people, linted and put together at synth."""
 
 from __future__ import annotations
 
-from grace.model.catalogue import Catalogue
-from infra.config import Deployment
+from pathlib import Path
+
+from grace.diagnoses.loader import built_in
+from grace.errors import InvalidPlaybook
+from grace.playbooks.catalogue import build
+from infra.config import ConfigError, Deployment
+from infra.constructs.layers import ROOT
+
+EXAMPLES = ROOT / "tests" / "events"
+"""The alerts that the playbooks which come with Grace name as their examples."""
 
 
 def catalogue_of(deployment: Deployment) -> str:
-    """Return the catalogue as JSON."""
-    return Catalogue(
-        playbooks=(), rules=(), modes=deployment.modes, approvers=deployment.approvers, http_hosts=deployment.http_hosts
-    ).model_dump_json()
+    """Return the catalogue as JSON; paths in the configuration are taken from the checkout.
+
+    Raises:
+        ConfigError: a folder or file is not there, or one sentence a line for everything the linter found.
+    """
+    folders = [_there("playbooks", name, (ROOT / name).is_dir()) for name in deployment.playbooks]
+    people = _there("people", deployment.people, (ROOT / deployment.people).is_file()) if deployment.people else None
+    try:
+        catalogue = build(
+            folders,
+            rules=built_in().rules,
+            people=people,
+            modes=deployment.modes,
+            examples=[EXAMPLES],
+            approvers=deployment.approvers,
+            http_hosts=deployment.http_hosts,
+            group_window=deployment.group_window,
+            global_in_flight=deployment.global_in_flight,
+        )
+    except InvalidPlaybook as exc:
+        raise ConfigError(str(exc)) from exc
+    return catalogue.model_dump_json()
+
+
+def _there(key: str, name: str, is_there: bool) -> Path:
+    if not is_there:
+        raise ConfigError(f"cdk.json context: `{key}` names {name}, which is not there: write a path from the checkout.")
+    return ROOT / name

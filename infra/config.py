@@ -27,9 +27,12 @@ class ConfigError(Exception):
 
 def _from_text(value: object) -> object:
     """Read a list or an object that came as text from `cdk -c key=…`."""
-    if isinstance(value, str) and value[:1] in "[{":
+    if not isinstance(value, str) or value[:1] not in ("[", "{"):
+        return value
+    try:
         return json.loads(value)
-    return value
+    except json.JSONDecodeError:
+        raise ValueError("""must be JSON: write a list as ["a"] and an object as {"key": "value"}""") from None
 
 
 def _retention(value: int) -> int:
@@ -70,6 +73,11 @@ class Deployment(BaseModel):
     """Per playbook; one without a line is in shadow."""
     approvers: str = Field(default="approvers", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     http_hosts: Names = ()
+    """The only hosts an `http` expectation may ask."""
+    group_window: int = Field(default=300, ge=10, le=3600)
+    """How long later signals of a group join its mission, in seconds."""
+    global_in_flight: int = Field(default=10, ge=1, le=500)
+    """How many contracts may act at once."""
 
     notify_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
     """The first subscription of the topic `grace-notify`."""
@@ -88,8 +96,6 @@ def deployment(context: Mapping[str, Any]) -> Deployment:
         return Deployment.model_validate(ours)
     except ValidationError as exc:
         raise ConfigError(_sentence(exc.errors()[0])) from exc
-    except json.JSONDecodeError as exc:
-        raise ConfigError(f"cdk.json context: {exc.doc!r} is not JSON: write a list as '[\"a\"]' and an object as '{{}}'.") from exc
 
 
 def _sentence(error: Any) -> str:

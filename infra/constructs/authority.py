@@ -17,7 +17,7 @@ ONLY_MANAGED = {"StringEquals": {f"aws:ResourceTag/{OPT_IN_TAG}": "true"}}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """Actions on ARN patterns (with `{partition}`, `{account}` and `{region}`, or `*`), perhaps on managed resources only."""
+    """Actions on ARN patterns (with `{account}` and `{region}`, or `*`), perhaps on managed resources only."""
 
     arns: tuple[str, ...]
     managed_only: bool
@@ -35,7 +35,8 @@ class Grant:
 def here(arn: str) -> str:
     """Return an ARN pattern with this stack's partition, account and region."""
     return (
-        arn.replace("{partition}", Aws.PARTITION)
+        arn.replace("arn:aws:", "arn:{partition}:", 1)
+        .replace("{partition}", Aws.PARTITION)
         .replace("{account}", Aws.ACCOUNT_ID)
         .replace("{region}", Aws.REGION)
     )

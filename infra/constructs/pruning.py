@@ -1,4 +1,4 @@
-"""What of the dependencies is never used on Lambda and does not travel: the reasons are in decision 0002."""
+"""What of the dependencies is never used on Lambda and does not travel: the reasons are in decision 0010."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ SERVICES = frozenset(
         "application-autoscaling",
         "autoscaling",
         "cloudformation",
+        "cloudtrail",
         "cloudwatch",
         "dynamodb",
         "ec2",

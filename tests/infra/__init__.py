@@ -1,0 +1,1 @@
+"""The infrastructure, tested on the templates it becomes."""

@@ -1,0 +1,96 @@
+"""A wrong key or value ends the synth with one sentence that names the key and the fix."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from infra import app
+from infra.config import ConfigError, Deployment, deployment
+from infra.constructs.layers import ROOT
+
+
+@pytest.mark.parametrize(
+    ("context", "key", "fix"),
+    [
+        ({"plattform": "host"}, "plattform", "did you mean `platform`?"),
+        ({"zebra": 1}, "zebra", "known keys are platform, "),
+        ({"platform": "arm"}, "platform", "'lambda' or 'host'"),
+        ({"engine": "perhaps"}, "engine", "valid boolean"),
+        ({"prefix": "Grace!"}, "prefix", "match pattern"),
+        ({"accounts": ["12"]}, "accounts.0", "match pattern"),
+        ({"accounts": '["12"]'}, "accounts.0", "match pattern"),
+        ({"modes": {"a": "wild"}}, "modes.a", "'shadow', 'approval' or 'autonomous'"),
+        ({"modes": "{oops"}, "modes", "must be JSON"),
+        ({"playbooks": "mine"}, "playbooks", "valid tuple"),
+        ({"log_retention_days": 31}, "log_retention_days", "for example 30"),
+        ({"log_retention_days": "31"}, "log_retention_days", "for example 30"),
+        ({"vault_retention_days": 1}, "vault_retention_days", "greater than or equal to 30"),
+        ({"reap_minutes": 6}, "reap_minutes", "less than or equal to 5"),
+        ({"notify_email": "me"}, "notify_email", "match pattern"),
+        ({"tags": ["a"]}, "tags", "valid dictionary"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_with_key_and_fix(context: dict[str, Any], key: str, fix: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        deployment(context)
+    said = str(error.value)
+    assert f"`{key}`" in said
+    assert fix in said
+    assert "\n" not in said
+    assert said.endswith((".", "?"))
+
+
+def test_keys_of_the_cdk_are_not_ours() -> None:
+    theirs = {"@aws-cdk/core:x": True, "aws:cdk:y": 1, "availability-zones:account=1:region=r": [], "cli-telemetry": False}
+    assert deployment(theirs) == Deployment()
+
+
+def test_values_from_the_command_line_are_text() -> None:
+    said = deployment({"engine": "true", "reap_minutes": "1", "modes": '{"p": "autonomous"}', "accounts": '["123456789012"]'})
+    assert (said.engine, said.reap_minutes, said.modes, said.accounts) == (
+        True,
+        1,
+        {"p": "autonomous"},
+        ("123456789012",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "names"),
+    [
+        ({"colour": "blue"}, "colour"),
+        ({"playbooks": ["nowhere"]}, "nowhere"),
+        ({"people": "nobody.yaml"}, "nobody.yaml"),
+        ({"modes": {"no_such_playbook": "autonomous"}}, "no_such_playbook"),
+    ],
+)
+def test_the_app_names_what_is_wrong(context: dict[str, Any], names: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        app.build(context)
+    assert names in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_process_ends_with_the_sentence_alone() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "infra.app"],
+        cwd=ROOT,
+        env=os.environ | {"CDK_CONTEXT_JSON": '{"colour": "blue"}'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("grace: cdk.json context: `colour` is not a key of Grace")
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_what_cdk_json_says_is_valid() -> None:
+    written = json.loads((ROOT / "cdk.json").read_text())
+    deployment(written.get("context", {}))
