@@ -1,11 +1,11 @@
-"""The AWS port over moto, with the answers moto lacks. What is said of AWS here is AWS's documented behaviour."""
+"""The AWS port over moto, with the answers moto lacks or gives only with more packages than we install. What is said of AWS here is AWS's documented behaviour."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Any
 
-from grace.errors import Mismatch, Unavailable
+from grace.errors import Mismatch, NotFound, Unavailable
 from grace.gateways.aws import BotoAws
 
 ACCOUNT = "123456789012"
@@ -13,14 +13,15 @@ REGION = "eu-central-1"
 
 
 class MotoAws:
-    """`BotoAws` over moto, which keeps no Lambda revisions and logging configurations, no refreshes and no trail.
+    """`BotoAws` over moto, which keeps no Lambda revisions and logging configurations, no instance refreshes, no trail
+    and, without its extras, no stacks; and whose ECS rollouts never end.
 
     `calls` are all calls made; `before` and `after` may hold an error to raise once, by operation: `before` the call
     reaches the service, `after` it has taken effect.
     """
 
-    def __init__(self) -> None:
-        self.boto = BotoAws()
+    def __init__(self, boto: BotoAws) -> None:
+        self.boto = boto
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.before: dict[str, Exception] = {}
         self.after: dict[str, Exception] = {}
@@ -29,6 +30,8 @@ class MotoAws:
         self.updating: set[str] = set()
         self.environment_error = False
         self.unreserved = 900
+        self.stacks: dict[str, str] = {}
+        self.deployments: list[dict[str, Any]] = []
         self.refreshes: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
 
@@ -92,6 +95,21 @@ class MotoAws:
 
     def _get_account_settings(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": self.unreserved}}
+
+    def _describe_services(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Rollouts are over at once, unless `deployments` says how they stand."""
+        answer = self.boto.call("ecs", "describe_services", **arguments)
+        for service in answer["services"]:
+            for deployment in service["deployments"]:
+                deployment["rolloutState"] = "COMPLETED"
+            service["deployments"] = self.deployments or service["deployments"]
+        return answer
+
+    def _describe_stacks(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        name = arguments["StackName"].split("/")[1] if "/" in arguments["StackName"] else arguments["StackName"]
+        if name not in self.stacks:
+            raise NotFound(f"ValidationError: Stack with id {name} does not exist")
+        return {"Stacks": [{"StackName": name, "StackStatus": self.stacks[name]}]}
 
     def _describe_instance_refreshes(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"InstanceRefreshes": self.refreshes}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -206,17 +205,8 @@ CASES: dict[str, Case] = {
 }
 
 
-def stack_tags(aws: MotoAws, status: str) -> dict[str, str]:
-    """The tags of a resource whose CloudFormation stack stands like that. moto's stacks are always at rest."""
-    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
-    stack = aws.call("cloudformation", "create_stack", StackName="shop", TemplateBody=template)["StackId"]
-    original = aws.boto.call
-
-    def moving(service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
-        answer = original(service, operation, **arguments)
-        for each in answer.get("Stacks", ()) if operation == "describe_stacks" else ():
-            each["StackStatus"] = status
-        return answer
-
-    aws.boto.call = moving  # type: ignore[method-assign]
-    return {"aws:cloudformation:stack-id": stack, "aws:cloudformation:stack-name": "shop"}
+def make_stack(aws: MotoAws, status: str = "CREATE_COMPLETE") -> dict[str, str]:
+    """A CloudFormation stack that stands like that; return the tags it puts on what it declares."""
+    aws.stacks["shop"] = status
+    arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/shop/0c2f"
+    return {"aws:cloudformation:stack-id": arn, "aws:cloudformation:stack-name": "shop"}

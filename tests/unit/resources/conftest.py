@@ -1,0 +1,22 @@
+"""One set of clients for all tests of this folder: making them is slow, and moto forgets everything between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from grace.gateways.aws import BotoAws
+from tests.support.aws import MotoAws
+
+
+@pytest.fixture(scope="module")
+def boto() -> BotoAws:
+    return BotoAws()
+
+
+@pytest.fixture
+def aws(boto: BotoAws) -> Iterator[MotoAws]:
+    with mock_aws():
+        yield MotoAws(boto)
