@@ -8,6 +8,7 @@ from grace.diagnoses.rulebook import Rulebook
 from grace.errors import Refused
 from grace.flow.drafting import choose, contract_of, plan_of
 from grace.flow.gate import asks
+from grace.flow.grouping import tell_a_person
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.snapshot import PHASE_SECONDS
 from grace.model.base import canonical
@@ -165,15 +166,10 @@ def _recovered(mission: Mission, services: Services) -> None:
 
 
 def _leave(mission: Mission, signal: Signal, refused: Refused, services: Services) -> None:
-    """Leave it to a person, with the reason; they are told before it is written, so twice rather than never."""
-    services.messages.notify(
-        mission.severity.value,
-        f"needs a person: {signal.name}"[:100],
-        f"What happened: {signal.name} is {signal.state.value}; it looks like {mission.diagnosis.value}.\n"
-        f"What Grace did: nothing. {refused}\n"
-        f"What next: grace why {signal.subject}",
-    )
-    _end(mission, MissionStatus.NEEDS_ATTENTION, f"{refused.code}: {refused}", services)
+    """Leave it to a person, with the reason."""
+    reason = f"{refused.code}: {refused}"
+    tell_a_person(signal, mission.model_copy(update={"reason": reason}), services)
+    _end(mission, MissionStatus.NEEDS_ATTENTION, reason, services)
     services.telemetry.count(Metric.REFUSED)
 
 

@@ -220,7 +220,7 @@ def contract_of(
         settle=plan.settle,
         relapse=spec.relapse,
         limits=Limits(per_hour=spec.limits.per_hour, cooldown=spec.limits.cooldown),
-        requested_by="grace",
+        requested_by=mission.requested_by,
         state_digest=chosen.before.digest,
         cost_per_hour=chosen.act.cost_per_hour(chosen.before.state, plan.parameters),
         created_at=at,

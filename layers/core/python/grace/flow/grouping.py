@@ -9,21 +9,26 @@ from datetime import datetime, timedelta
 from grace.diagnoses.rulebook import Rulebook
 from grace.flow.loading import advance, load, ticket_for
 from grace.model.approval import Approval, ApprovalStatus
-from grace.model.base import Item
+from grace.model.base import Item, sha256_hex
 from grace.model.contract import BEFORE_EFFECT, Contract, ContractHead, ContractStatus
 from grace.model.diagnosis import Diagnosis, DiagnosisCode
 from grace.model.entry import Commit, EntryDraft, Ref, ref
 from grace.model.ids import command_id, mission_id
-from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup
+from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup, StateChange
 from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, StopOrder
 from grace.model.signal import Signal, SignalState, StoredSignal
-from grace.ports import Services, View
+from grace.ports import Services
 from grace.resources.base import resource_type
 from grace.signals import is_problem
 
 FLAP_CHANGES = 4
 FLAP_WINDOW = timedelta(minutes=10)
-SEEN = 50
+SEEN = 200
+"""So many of a group's latest alerts are known again: more than a storm on one service holds."""
+CHANGES = 64
+"""So many of a group's latest changes of state are kept for the flapping rule."""
+_OVER = frozenset({ContractStatus.VERIFIED, ContractStatus.PARTIAL, ContractStatus.SUPERSEDED})
+"""After these ends the trouble is gone: what comes next is a new story, even inside the group's window."""
 DRAFT_SECONDS = 120
 """A mission without a contract is drafted again after this long."""
 
@@ -40,7 +45,7 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
     group_ref = ref(OpenGroup, signals[0].group)
     first = mission_id(signals[0].group, signals[0].fingerprint)
     guards = _guards(signals)
-    view = services.store.read(group_ref, *guards, *_leases(signals[0], services), stream=first)
+    view = services.store.read(group_ref, *guards, stream=first)
     opened = view.get(group_ref)
     fresh = _fresh(signals, opened)
     if not fresh:
@@ -50,14 +55,15 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
             for contract in guard.contracts:
                 breached(contract, signal, services)
     at = services.clock.now()
-    mission = _joinable(opened, at, services)
+    mission = _latest(opened, services)
     problems = [s for s in fresh if is_problem(s)]
-    if mission is not None and opened is not None:
-        _attach(fresh, mission, opened, at, services)
+    if mission is not None and opened is not None and (not problems or _joins(mission, at, services)):
+        # What recovers is ended before it is noted as seen: a lost race in between is tried again with all of it.
         _calmed(fresh, mission, services)
+        _attach(fresh, mission, opened, at, services)
     elif problems:
         diagnosis = rulebook.diagnose(problems[0])
-        busy = _at_work(problems[0], view, services)
+        busy = _at_work(problems[0], services)
         _open(_Opening(fresh, problems[0], opened, diagnosis, busy), services)
     return True
 
@@ -108,17 +114,29 @@ def _short(signal: Signal) -> str:
     return signal.fingerprint[:12]
 
 
-def _joinable(opened: OpenGroup | None, at: datetime, services: Services) -> Mission | None:
-    """Return the mission these signals join: one at work, or one that waits for people and is not old."""
+def _latest(opened: OpenGroup | None, services: Services) -> Mission | None:
+    """Return the latest mission of the group, with the way to write it."""
     if opened is None:
         return None
     mission_ref = ref(Mission, opened.mission_id)
-    mission = services.store.read(mission_ref, stream=opened.mission_id).get(mission_ref)
-    if mission is None or mission.status is MissionStatus.CLOSED:
-        return None
-    if mission.status is MissionStatus.NEEDS_ATTENTION and at >= mission.attach_until:
-        return None
-    return mission
+    return services.store.read(mission_ref, stream=opened.mission_id).get(mission_ref)
+
+
+def _joins(mission: Mission, at: datetime, services: Services) -> bool:
+    """Whether new trouble of the group belongs to this mission: it is at work, or it failed and its window is open.
+
+    What follows a success is another story at once: in a mission that is over nobody would look at it.
+    """
+    if mission.status is MissionStatus.OPEN:
+        return True
+    if at >= mission.attach_until:
+        return False
+    if mission.status is MissionStatus.NEEDS_ATTENTION:
+        return True
+    if mission.contract_id is None:
+        return False
+    head_ref = ref(ContractHead, mission.contract_id)
+    return services.store.read(head_ref).need(head_ref).status not in _OVER
 
 
 def _attach(fresh: Sequence[Signal], mission: Mission, opened: OpenGroup, at: datetime, services: Services) -> None:
@@ -142,11 +160,16 @@ def _attached(signals: Sequence[Signal]) -> EntryDraft:
 
 
 def _noted(opened: OpenGroup, signals: Sequence[Signal]) -> OpenGroup:
-    """Remember what was seen, and when the group's alarms changed state, as far back as flapping is judged."""
+    """Remember what was seen, and when which alarm changed its state, as far back as flapping is judged."""
     seen = (*opened.seen, *(_short(s) for s in signals))[-SEEN:]
-    changes = sorted((*opened.changes, *(s.at for s in signals if s.is_alarm)))
-    recent = tuple(c for c in changes if changes and c > changes[-1] - FLAP_WINDOW)[-2 * FLAP_CHANGES :]
+    new = (StateChange(alarm=_alarm(s), at=s.at) for s in signals if s.is_alarm)
+    changes = sorted((*opened.changes, *new), key=lambda change: change.at)
+    recent = tuple(c for c in changes if c.at > changes[-1].at - FLAP_WINDOW)[-CHANGES:]
     return opened.model_copy(update={"seen": seen, "changes": recent})
+
+
+def _alarm(signal: Signal) -> str:
+    return sha256_hex(signal.subject.encode())[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +210,8 @@ def _open(opening: _Opening, services: Services) -> None:
         reason=reason,
         corr=opener.corr,
     )
+    if reason:
+        tell_a_person(opener, mission, services)
     done = services.store.commit(
         Commit(
             command=command_id("open", key),
@@ -198,11 +223,7 @@ def _open(opening: _Opening, services: Services) -> None:
             items=(group, StoredSignal(mission_id=key, signal=opener), *relapse),
         )
     )
-    if done.replayed:
-        return
-    if reason:
-        _to_a_person(opener, mission, services)
-    else:
+    if not done.replayed and not reason:
         services.messages.draft(DraftRequest(mission_id=key))
 
 
@@ -228,15 +249,17 @@ def _hands_off(opening: _Opening, group: OpenGroup) -> str:
         return opening.diagnosis.reason
     if opening.opener.hop:
         return "It follows from one of our own effects; those are never acted on automatically."
-    if len(group.changes) >= FLAP_CHANGES:
-        return f"The alarm changed state {len(group.changes)} times in ten minutes; automation is off while it flaps."
+    changes = sum(change.alarm == _alarm(opening.opener) for change in group.changes)
+    if changes >= FLAP_CHANGES:
+        return f"The alarm changed state {changes} times in ten minutes; automation is off while it flaps."
     return opening.busy
 
 
-def _at_work(opener: Signal, view: View, services: Services) -> str:
+def _at_work(opener: Signal, services: Services) -> str:
     """Return who of ours acts on the signal's resource at this moment: then it is evidence, and no trigger."""
-    at = services.clock.now()
-    for lease_ref in _leases(opener, services):
+    at, leases = services.clock.now(), _leases(opener, services)
+    view = services.store.read(*leases)
+    for lease_ref in leases:
         lease = view.get(lease_ref)
         if lease and lease.owner and at < lease.until:
             return f"{lease.owner} is at work on the same resource; this counts as evidence for it, not as a trigger."
@@ -265,7 +288,8 @@ def _relapse(opener: Signal, opened: OpenGroup | None, at: datetime, services: S
     ]
 
 
-def _to_a_person(opener: Signal, mission: Mission, services: Services) -> None:
+def tell_a_person(opener: Signal, mission: Mission, services: Services) -> None:
+    """Tell bus and people that Grace leaves this to them; before it is written, so twice rather than never."""
     services.messages.publish(
         "mission.needs_attention",
         {"mission": mission.mission_id, "corr": mission.corr, "group": mission.group, "reason": mission.reason},
@@ -273,7 +297,7 @@ def _to_a_person(opener: Signal, mission: Mission, services: Services) -> None:
     services.messages.notify(
         opener.severity.value,
         f"needs a person: {opener.name}"[:100],
-        f"What happened: {opener.name} is {opener.state.value} ({opener.source}).\n"
+        f"What happened: {opener.name} is {opener.state.value} ({opener.source}): {mission.diagnosis.value}.\n"
         f"What Grace did: nothing. {mission.reason}\n"
         f"What next: grace why {opener.subject}",
     )

@@ -139,6 +139,7 @@ def _retry(order: Order, person: str, services: Services) -> str:
                     "status": MissionStatus.OPEN,
                     "attempt": mission.attempt + 1,
                     "contract_id": None,
+                    "requested_by": person,
                     "updated_at": at,
                     "reason": "",
                 }

@@ -21,6 +21,7 @@ class Mission(Head):
     """The head of a mission. `attach_until`: later signals of the group join it up to then, and open a new one after.
 
     `alarm` is the ARN of the alarm that opened it, empty for an event; `cause` is the contract whose relapse it is.
+    `requested_by` is who wants its present attempt: the person who ordered it, or Grace itself.
     """
 
     mission_id: str
@@ -37,6 +38,7 @@ class Mission(Head):
     attempt: int = 1
     contract_id: str | None = None
     cause: str | None = None
+    requested_by: str = "grace"
     reason: str = ""
 
     @property
@@ -50,6 +52,13 @@ class Mission(Head):
         return self.mission_id
 
 
+class StateChange(Model):
+    """When an alarm changed its state; `alarm` is the first 12 characters of its ARN's SHA-256."""
+
+    alarm: str
+    at: Instant
+
+
 class OpenGroup(Item):
     """Which mission a group's signals join; replaced when the next mission of the group opens.
 
@@ -61,8 +70,8 @@ class OpenGroup(Item):
     mission_id: str
     attach_until: Instant
     seen: tuple[str, ...] = ()
-    changes: tuple[Instant, ...] = ()
-    """When its alarms last changed state, newest last, as far as the flapping rule looks back."""
+    changes: tuple[StateChange, ...] = ()
+    """The latest changes of its alarms, newest last, as far as the flapping rule looks back."""
 
     @property
     def ids(self) -> tuple[str, ...]:
