@@ -123,7 +123,9 @@ def test_only_whole_periods_after_the_action_count() -> None:
     fields = {"metric": "AWS/Lambda Duration p95", "is": {"below": 1}, "min_samples": 1}
     assert observe(fields, ports, **late).result == "inconclusive"
     ports.metrics.put(LATENCY, [(ACTED + 60, 0.1)])
-    assert observe(fields, ports, **late).samples == 1
+    seen = observe(fields, ports, **late)
+    assert seen.samples == 1
+    assert f"[{ACTED + 60}, {NOW - 60})" in seen.source
 
 
 def test_within_is_the_last_stretch_before_now() -> None:

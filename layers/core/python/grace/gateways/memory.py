@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 from grace.errors import BadRequest, IntegrityError, Refused, Unavailable
 from grace.gateways.addresses import check_listed
-from grace.gateways.metrics import Key, Points, series_key
+from grace.gateways.metrics import Points
 from grace.model.base import Json
 from grace.model.contract import Ticket
 from grace.model.mission import DraftRequest
-from grace.model.signal import MetricRef
+from grace.model.signal import MetricRef, SeriesKey
 from grace.ports import AlarmFacts, SeriesRequest
 
 Handler = Callable[..., dict[str, Json]]
@@ -58,12 +58,12 @@ class MemoryMetrics:
 
     def __init__(self) -> None:
         """Start with no data."""
-        self._series: dict[Key, dict[int, float]] = {}
+        self._series: dict[SeriesKey, dict[int, float]] = {}
         self.fetches = 0
 
     def put(self, metric: MetricRef, points: Iterable[tuple[int, float]]) -> None:
         """Add points (epoch second of the period's start, value); a later one at the same time replaces the earlier."""
-        self._series.setdefault(series_key(metric), {}).update(points)
+        self._series.setdefault(metric.key, {}).update(points)
 
     def fetch(self, requests: Sequence[SeriesRequest]) -> list[Points]:
         """Return per request its points, ascending, `start <= second < end`."""
@@ -71,7 +71,7 @@ class MemoryMetrics:
         return [
             sorted(
                 (at, value)
-                for at, value in self._series.get(series_key(request.metric), {}).items()
+                for at, value in self._series.get(request.metric.key, {}).items()
                 if request.start <= at < request.end
             )
             for request in requests

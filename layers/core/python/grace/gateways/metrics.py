@@ -7,19 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grace.errors import AccessDenied, Unavailable
-from grace.model.signal import MetricRef
+from grace.model.signal import MetricRef, SeriesKey
 from grace.ports import Aws, SeriesRequest
 
 QUERIES_PER_CALL = 500
 """What one GetMetricData may ask (CloudWatch API reference)."""
 
-Key = tuple[str, str, str, int, tuple[tuple[str, str], ...]]
 Points = list[tuple[int, float]]
-
-
-def series_key(metric: MetricRef) -> Key:
-    """Return what tells one series from another."""
-    return (metric.namespace, metric.name, metric.stat, metric.period, tuple(sorted(metric.dimensions.items())))
 
 
 class CloudWatchMetrics:
@@ -40,8 +34,8 @@ class CloudWatchMetrics:
         """
         if not requests:
             return []
-        wanted = {series_key(request.metric): request.metric for request in requests}
-        found: dict[Key, dict[int, float]] = {key: {} for key in wanted}
+        wanted = {request.metric.key: request.metric for request in requests}
+        found: dict[SeriesKey, dict[int, float]] = {key: {} for key in wanted}
         start, end = min(request.start for request in requests), max(request.end for request in requests)
         keys = list(wanted)
         for first in range(0, len(keys), QUERIES_PER_CALL):
@@ -53,8 +47,7 @@ class CloudWatchMetrics:
                 for at, value in zip(result["Timestamps"], result["Values"], strict=True):
                     points[int(at.timestamp())] = float(value)
         return [
-            sorted((at, value) for at, value in found[series_key(r.metric)].items() if r.start <= at < r.end)
-            for r in requests
+            sorted((at, value) for at, value in found[r.metric.key].items() if r.start <= at < r.end) for r in requests
         ]
 
     def _results(self, queries: list[dict[str, Any]], start: int, end: int) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,9 @@ class SignalState(StrEnum):
     EVENT = "EVENT"
 
 
+SeriesKey = tuple[str, str, str, int, tuple[tuple[str, str], ...]]
+
+
 class MetricRef(Model):
     """One plain CloudWatch series: no expression, `period` in seconds, `stat` such as `Sum`, `Average`, `p95`."""
 
@@ -36,6 +39,11 @@ class MetricRef(Model):
     stat: str = Field(min_length=1, max_length=20)
     period: int = Field(ge=1, le=86400)
     dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
+
+    @property
+    def key(self) -> SeriesKey:
+        """What tells one series from another."""
+        return (self.namespace, self.name, self.stat, self.period, tuple(sorted(self.dimensions.items())))
 
 
 class Signal(Model):

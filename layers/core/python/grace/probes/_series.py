@@ -17,7 +17,7 @@ from grace.model.playbook import Duration
 from grace.model.signal import MetricRef
 from grace.ports import SeriesRequest
 from grace.probes._lines import read
-from grace.probes.base import PromiseContext, Seen, series_key
+from grace.probes.base import PromiseContext, Seen
 
 ALARM = "alarm"
 """The word for the alarm's own series: its namespace, dimensions, statistic and period."""
@@ -166,8 +166,7 @@ def values(
     if window is None:
         return empty, empty
     read_ones = [
-        Series.of(period, seen.points.get(series_key(metric), ())).between(window.start, window.end)
-        for metric in series
+        Series.of(period, seen.points.get(metric.key, ())).between(window.start, window.end) for metric in series
     ]
     if len(read_ones) == 2:
         quotient = ratio(read_ones[0], read_ones[1], missing)
@@ -188,8 +187,7 @@ def reduce_to_one(
     if how != "ratio_of_sums":
         return _REDUCE[how](filled.values)
     above, below = (
-        Series.of(metric.period, seen.points.get(series_key(metric), ())).between(window.start, window.end)
-        for metric in series
+        Series.of(metric.period, seen.points.get(metric.key, ())).between(window.start, window.end) for metric in series
     )
     pairs = align(above.at(below.timestamps, missing), below)
     total = sum(denominator for _, _, denominator in pairs)

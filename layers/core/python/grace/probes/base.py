@@ -13,7 +13,7 @@ from grace.model.contract import Contract, Window
 from grace.model.expectation import Expectation
 from grace.model.records import Observation
 from grace.model.resource import ResourceRef
-from grace.model.signal import MetricRef, Signal
+from grace.model.signal import SeriesKey, Signal
 from grace.ports import AlarmFacts, Alarms, Aws, Clock, Fetch, Metrics, SeriesRequest
 from grace.resources.base import Restorable
 
@@ -22,8 +22,6 @@ LineT = TypeVar("LineT", bound=Model)
 
 PROOF_SECONDS = 3 * 3600
 """A series counts as real when it had data within this time: as long as CloudWatch keeps high-resolution points."""
-
-SeriesKey = tuple[str, str, str, int, tuple[tuple[str, str], ...]]
 
 
 class Sources(Protocol):
@@ -127,11 +125,6 @@ class Seen:
     points: Mapping[SeriesKey, Sequence[tuple[int, float]]] = field(default_factory=dict)
     alarms: Mapping[str, AlarmFacts | None] = field(default_factory=dict)
     trouble: Mapping[str, str] = field(default_factory=dict)
-
-
-def series_key(metric: MetricRef) -> SeriesKey:
-    """Return what tells one series from another."""
-    return (metric.namespace, metric.name, metric.stat, metric.period, tuple(sorted(metric.dimensions.items())))
 
 
 class Probe(ABC, Generic[SpecT, LineT]):

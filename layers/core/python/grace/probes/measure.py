@@ -11,6 +11,7 @@ from grace.model.base import Json
 from grace.model.expectation import AlarmLine, Expectation, Guard
 from grace.model.playbook import PlaybookSpec
 from grace.model.records import GuardReading, Observation
+from grace.model.signal import SeriesKey
 from grace.ports import AlarmFacts, SeriesRequest
 from grace.probes import _guards
 from grace.probes._lines import read
@@ -19,13 +20,11 @@ from grace.probes.base import (
     PromiseContext,
     Reading,
     Seen,
-    SeriesKey,
     Sources,
     Wants,
     kinds,
     probe,
     probe_of,
-    series_key,
 )
 from grace.resources.base import Restorable
 
@@ -133,7 +132,7 @@ def _read(reading: Reading, wants: Iterable[Wants]) -> Seen:
             trouble["metrics"] = str(exc)
         else:
             for request, found in zip(requests, answers, strict=True):
-                points.setdefault(series_key(request.metric), []).extend(found)
+                points.setdefault(request.metric.key, []).extend(found)
     for name in dict.fromkeys(name for want in wanted for name in want.alarms):
         try:
             alarms[name] = reading.sources.alarms.describe(name)

@@ -25,7 +25,7 @@ from grace.probes._series import (
     text_of,
     values,
 )
-from grace.probes.base import PROOF_SECONDS, Probe, PromiseContext, Reading, Seen, Wants, series_key
+from grace.probes.base import PROOF_SECONDS, Probe, PromiseContext, Reading, Seen, Wants
 from grace.resources.base import Restorable
 
 
@@ -93,7 +93,7 @@ class MetricProbe(Probe[MetricLineSpec, MetricLine]):
         self._refuse_trouble(seen)
         required = line.series[1:] if len(line.series) == 2 and line.missing == "zero" else line.series
         for metric in required:
-            if not seen.points.get(series_key(metric)):
+            if not seen.points.get(metric.key):
                 raise Unobservable(f"{source_of((metric,), None)}: there was no data for three hours")
         if line.must and line.bound.of == "before" and self._reference(line, seen) is None:
             raise Unobservable(
