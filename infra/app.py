@@ -38,9 +38,7 @@ def build(context: Mapping[str, Any] | None = None, outdir: str | None = None) -
         return CliCredentialsStackSynthesizer() if chosen.engine else None
 
     vault = VaultStack(app, chosen, synthesizer=synthesizer(), description="Grace: what is kept")
-    engine = EngineStack(
-        app, chosen, vault, catalogue, synthesizer=synthesizer(), description="Grace: what works"
-    )
+    engine = EngineStack(app, chosen, vault, catalogue, synthesizer=synthesizer(), description="Grace: what works")
     engine.add_stack_dependency(vault)
     for key, value in {"grace:part": chosen.prefix, **chosen.tags}.items():
         Tags.of(app).add(key, value)
@@ -53,10 +51,10 @@ def main() -> int:
     try:
         app = build()
     except ConfigError as error:
-        print(f"grace: {error}", file=sys.stderr)
+        sys.stderr.write(f"grace: {error}\n")
         return 1
     for note in layers.notes():
-        print(f"grace: {note}", file=sys.stderr)
+        sys.stderr.write(f"grace: {note}\n")
     app.synth()
     return 0
 

@@ -41,5 +41,7 @@ def catalogue_of(deployment: Deployment) -> str:
 
 def _there(key: str, name: str, is_there: bool) -> Path:
     if not is_there:
-        raise ConfigError(f"cdk.json context: `{key}` names {name}, which is not there: write a path from the checkout.")
+        raise ConfigError(
+            f"cdk.json context: `{key}` names {name}, which is not there: write a path from the checkout."
+        )
     return ROOT / name

@@ -17,7 +17,30 @@ from grace.model.contract import Mode
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry", "tree-metadata"})
 
-RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
 """The retention times CloudWatch Logs knows."""
 
 

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 
 from aws_cdk import (
     aws_apigatewayv2 as apigateway,
+)
+from aws_cdk import (
     aws_apigatewayv2_authorizers as authorizers,
+)
+from aws_cdk import (
     aws_apigatewayv2_integrations as integrations,
+)
+from aws_cdk import (
     aws_lambda as lambda_,
+)
+from aws_cdk import (
     aws_logs as logs,
 )
 from constructs import Construct

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aws_cdk import Aws, aws_iam as iam
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
 
 from grace.actions.base import actions
 from grace.probes.base import probes

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from typing import cast
 
 from aws_cdk import (
-    Aws,
     AssetHashType,
+    Aws,
     Duration,
     RemovalPolicy,
+)
+from aws_cdk import (
     aws_iam as iam,
+)
+from aws_cdk import (
     aws_kms as kms,
+)
+from aws_cdk import (
     aws_lambda as lambda_,
+)
+from aws_cdk import (
     aws_logs as logs,
 )
 from constructs import Construct
@@ -25,7 +33,16 @@ from infra.constructs.names import Names
 class Floor(Construct):
     """What the doors share: code, layers, and the settings that every one gets."""
 
-    def __init__(self, scope: Construct, *, names: Names, key: kms.IKey, retention: int, platform: layers.Platform, catalogue: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        names: Names,
+        key: kms.IKey,
+        retention: int,
+        platform: layers.Platform,
+        catalogue: str,
+    ) -> None:
         super().__init__(scope, "Doors")
         self.names = names
         self.key = key

@@ -79,8 +79,8 @@ DOORS: tuple[Door, ...] = (
     Door(
         "contract",
         "Drafts contracts and starts the workflow",
-        (R.STATE, R.TARGET_READ, R.PROOFS, R.ALARMS, R.METRICS, R.NOTIFY, R.START),
-        environment=("notify_topic", "state_machine"),
+        (R.STATE, R.TARGET_READ, R.PROOFS, R.ALARMS, R.METRICS, R.NOTIFY, R.PUBLISH, R.START),
+        environment=("notify_topic", "bus", "state_machine"),
     ),
     Door(
         "ask",

@@ -44,12 +44,10 @@ class Asset:
 
 def notes() -> list[str]:
     """Return what a person should know about this machine's builds, one line each."""
-    if _interpreter(LAMBDA_PYTHON) is None:
-        return [
-            f"No Python {LAMBDA_PYTHON} was found here, so the layers carry no bytecode for Lambda and each cold start "
-            f"compiles: install python{LAMBDA_PYTHON} for the faster start."
-        ]
-    return []
+    if _interpreter(LAMBDA_PYTHON) is not None:
+        return []
+    note = f"No Python {LAMBDA_PYTHON} was found here, so the layers carry no bytecode for Lambda and each cold start"
+    return [f"{note} compiles: install python{LAMBDA_PYTHON} for the faster start."]
 
 
 def core() -> Asset:
@@ -149,7 +147,7 @@ def _digest(parts: Iterable[bytes]) -> str:
 def _compile(python: str, folder: Path) -> None:
     """Write unchecked bytecode for one interpreter. A file that its version cannot read stays source."""
     command = [python, "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder)]
-    subprocess.run([*command, str(folder)], check=False, capture_output=True, stdin=subprocess.DEVNULL)
+    subprocess.run([*command, str(folder)], check=False, capture_output=True, stdin=subprocess.DEVNULL)  # noqa: S603
 
 
 def _interpreters() -> list[str]:
@@ -180,5 +178,5 @@ def _interpreter(version: str) -> str | None:
 def _tag(python: str) -> str:
     """Return an interpreter's bytecode tag (`cpython-313`), or an empty string when it does not run."""
     command = [python, "-c", "import json, sys; print(json.dumps(sys.implementation.cache_tag))"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)  # noqa: S603
     return str(json.loads(done.stdout)) if done.returncode == 0 else ""

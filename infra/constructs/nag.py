@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from aws_cdk import Acknowledgment, App, Stack, Validations, aws_iam as iam
+from aws_cdk import Acknowledgment, App, Stack, Validations
+from aws_cdk import aws_iam as iam
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks
 from constructs import IConstruct
 
@@ -57,6 +58,12 @@ ACCESS_LOGS = {
     f"{NIST}-S3DefaultEncryptionKMS": "Access logs name requests, not contents; S3-managed keys need no key policy.",
 }
 
+MAIL = {
+    f"{SERVERLESS}-SNSRedrivePolicy": (
+        "What a mail server refuses is not delivered better from a queue; everything told is an entry of the log, too."
+    ),
+}
+
 DEAD_LETTERS = {
     f"{SOLUTIONS}-SQS3": "This is itself a dead-letter queue, with an alarm on its depth.",
     f"{SERVERLESS}-SQSRedrivePolicy": "This is itself a dead-letter queue, with an alarm on its depth.",
@@ -75,10 +82,16 @@ WAKING = {
 }
 
 WILDCARDS: tuple[tuple[str, str], ...] = (
-    (r"\*", "Tracing, reading CloudWatch and a service's lists know no resource in IAM; every such action only reads or traces."),
+    (
+        r"\*",
+        "Tracing, reading CloudWatch and a service's lists know no resource in IAM; every such action only reads or traces.",
+    ),
     (r".*:log-group:/aws/lambda/[\w-]+:\*", "The log streams of the function's own group."),
     (r".*:execution:[\w-]+:\*", "The executions of our own state machine; their names are contract ids."),
-    (r".*/(snapshots|quarantine)/\*", "The objects of one folder of the vault; their names are contract ids and digests."),
+    (
+        r".*/(snapshots|quarantine)/\*",
+        "The objects of one folder of the vault; their names are contract ids and digests.",
+    ),
 )
 """Which wildcards a policy may hold, as a pattern over the resource's text, and why."""
 
@@ -86,7 +99,9 @@ DECLARED = (
     "Which resource it is becomes known when the alert arrives; the pattern is declared by the resource type or probe, "
     "pinned to this account and region, and writes are limited to resources tagged as managed where IAM can tell."
 )
-BOUNDARY = "A boundary grants nothing: it lists the only actions its roles may ever be given, and denies the dangerous ones."
+BOUNDARY = (
+    "A boundary grants nothing: it lists the only actions its roles may ever be given, and denies the dangerous ones."
+)
 WORKFLOW = "Log delivery and tracing of Step Functions know no resource in IAM."
 
 

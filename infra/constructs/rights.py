@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aws_cdk import Aws, aws_iam as iam
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
 
 from grace.stores import keys
 from infra.constructs import authority
@@ -48,7 +49,9 @@ class Rights:
             Right.TARGET_ACT: lambda: [grant.statement() for grant in authority.acts()],
             Right.TARGET_RESTORE: lambda: [grant.statement() for grant in authority.writes()],
             Right.SIMULATE: lambda: [
-                _allow(["iam:SimulatePrincipalPolicy"], *(self.names.role_arn(door) for door in ("execute", "rollback")))
+                _allow(
+                    ["iam:SimulatePrincipalPolicy"], *(self.names.role_arn(door) for door in ("execute", "rollback"))
+                )
             ],
             Right.START: lambda: [
                 _allow(["states:StartExecution"], self.names.machine_arn),
@@ -70,7 +73,11 @@ class Rights:
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.{Aws.URL_SUFFIX}"}}
         return [
             _allow(["s3:GetObject", *(["s3:PutObject"] if writing else [])], f"{self.vault.bucket_arn}/{folder}*"),
-            _allow(["kms:Decrypt", *(["kms:GenerateDataKey"] if writing else [])], self.vault.key.key_arn, conditions=through_s3),
+            _allow(
+                ["kms:Decrypt", *(["kms:GenerateDataKey"] if writing else [])],
+                self.vault.key.key_arn,
+                conditions=through_s3,
+            ),
         ]
 
     def _sealed(self) -> dict[str, dict[str, dict[str, str]]]:

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, aws_cloudwatch as cloudwatch, aws_cloudwatch_actions as actions, aws_lambda as lambda_, aws_sns as sns, aws_sqs as sqs
+from aws_cdk import (
+    Duration,
+)
+from aws_cdk import (
+    aws_cloudwatch as cloudwatch,
+)
+from aws_cdk import (
+    aws_cloudwatch_actions as actions,
+)
+from aws_cdk import (
+    aws_lambda as lambda_,
+)
+from aws_cdk import (
+    aws_sns as sns,
+)
+from aws_cdk import (
+    aws_sqs as sqs,
+)
 from constructs import Construct
 
 from grace.model.metric import Metric
@@ -50,7 +67,11 @@ class Watch(Construct):
         self.notify = notify
         every = Duration.minutes(reap_minutes)
         for part, metric, about in (
-            ("safe-hold", Metric.SAFE_HOLDS, "A resource could not be put back: nobody acts on it until it is released"),
+            (
+                "safe-hold",
+                Metric.SAFE_HOLDS,
+                "A resource could not be put back: nobody acts on it until it is released",
+            ),
             ("reap-failures", Metric.REAP_FAILURES, "The sweep found something it could not mend"),
         ):
             self._above_zero(part, _ours(metric), about)

@@ -9,10 +9,20 @@ from aws_cdk import (
     CfnOutput,
     Duration,
     Stack,
+)
+from aws_cdk import (
     aws_events as events,
+)
+from aws_cdk import (
     aws_events_targets as targets,
+)
+from aws_cdk import (
     aws_iam as iam,
+)
+from aws_cdk import (
     aws_lambda as lambda_,
+)
+from aws_cdk import (
     aws_sqs as sqs,
 )
 from aws_cdk.aws_lambda_event_sources import SqsDlq
@@ -104,7 +114,9 @@ class EngineStack(Stack):
         """Make every door with the rights of its row and of what wakes it."""
         rights = Rights(self.vault, self.names)
         waking = {"triage": self._from_queue, "resolve": self._from_stream}
-        statements = {door.name: [*rights.of(door), *(waking[door.name]() if door.name in waking else [])] for door in doors}
+        statements = {
+            door.name: [*rights.of(door), *(waking[door.name]() if door.name in waking else [])] for door in doors
+        }
         limit = boundary(
             self,
             self.names,
@@ -153,14 +165,24 @@ class EngineStack(Stack):
     def _from_queue(self) -> list[iam.PolicyStatement]:
         return [
             iam.PolicyStatement(
-                actions=["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+                actions=[
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
                 resources=[self.intake.queue.queue_arn],
             )
         ]
 
     def _from_stream(self) -> list[iam.PolicyStatement]:
         stream = str(self.vault.state.table_stream_arn)
-        reading = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+        reading = [
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        ]
         return [
             iam.PolicyStatement(actions=reading, resources=[stream]),
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.wakeups_dead.queue_arn]),
@@ -193,9 +215,7 @@ class EngineStack(Stack):
             filters=self._worth_waking(),
         )
         # A lost draft is found by the sweep, so an old one need not be carried on.
-        self.functions["contract"].configure_async_invoke(
-            max_event_age=Duration.minutes(5), retry_attempts=2
-        )
+        self.functions["contract"].configure_async_invoke(max_event_age=Duration.minutes(5), retry_attempts=2)
         sweep = events.Rule(
             self,
             "Sweep",

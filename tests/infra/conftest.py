@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,22 +23,23 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
     The dependencies layer is an empty folder of the same name: its content is not in a template, and building it for
     Lambda needs the package index.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("dependencies")
-        (folder / "python").mkdir()
-        patch.setattr(
-            layers, "dependencies", lambda platform: layers.Asset(folder, layers._digest([platform.encode()]))
-        )
+    folder = tmp_path_factory.mktemp("dependencies")
+    (folder / "python").mkdir()
 
-        def run(**context: Any) -> dict[str, Template]:
-            out = tmp_path_factory.mktemp("cdk")
+    def empty(platform: str) -> layers.Asset:
+        return layers.Asset(folder, layers._digest([platform.encode()]))
+
+    def run(**context: Any) -> dict[str, Template]:
+        out = tmp_path_factory.mktemp("cdk")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(layers, "dependencies", empty)
             app.build(context, outdir=os.fspath(out)).synth()
-            return {
-                name: Template(json.loads((Path(out) / f"grace-{name}.template.json").read_text()))
-                for name in ("vault", "engine")
-            }
+        return {
+            name: Template(json.loads((out / f"grace-{name}.template.json").read_text()))
+            for name in ("vault", "engine")
+        }
 
-        yield run
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,9 @@ class Template:
 
     def rights(self, door: str) -> list[Statement]:
         """Return the statements of a door's role, with lists where IAM allows one text, and ARNs as text."""
-        return [statement for policy in self.roles()[door]["Policies"] for statement in statements(policy["PolicyDocument"])]
+        return [
+            statement for policy in self.roles()[door]["Policies"] for statement in statements(policy["PolicyDocument"])
+        ]
 
     def actions(self, door: str) -> set[str]:
         """Return every action a door's role may take."""

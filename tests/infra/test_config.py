@@ -47,12 +47,19 @@ def test_what_is_wrong_is_one_sentence_with_key_and_fix(context: dict[str, Any],
 
 
 def test_keys_of_the_cdk_are_not_ours() -> None:
-    theirs = {"@aws-cdk/core:x": True, "aws:cdk:y": 1, "availability-zones:account=1:region=r": [], "cli-telemetry": False}
+    theirs = {
+        "@aws-cdk/core:x": True,
+        "aws:cdk:y": 1,
+        "availability-zones:account=1:region=r": [],
+        "cli-telemetry": False,
+    }
     assert deployment(theirs) == Deployment()
 
 
 def test_values_from_the_command_line_are_text() -> None:
-    said = deployment({"engine": "true", "reap_minutes": "1", "modes": '{"p": "autonomous"}', "accounts": '["123456789012"]'})
+    said = deployment(
+        {"engine": "true", "reap_minutes": "1", "modes": '{"p": "autonomous"}', "accounts": '["123456789012"]'}
+    )
     assert (said.engine, said.reap_minutes, said.modes, said.accounts) == (
         True,
         1,

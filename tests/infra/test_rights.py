@@ -11,7 +11,7 @@ from grace.probes.base import probes
 from grace.resources.base import resource_types
 from grace.settings import Settings
 from infra.constructs.authority import ONLY_MANAGED
-from infra.constructs.floor_plan import DOORS
+from infra.constructs.floor_plan import DOORS, Door
 from tests.infra.reach import SERVICES, services_reached
 from tests.infra.template import Template, statements, text
 
@@ -38,7 +38,7 @@ ROWS = {
     | PUBLISH
     | DRAFT
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
-    "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | START,
+    "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | PUBLISH | START,
     "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt"},
     "answer": STATE | PUBLISH,
     "operate": STATE | DRAFT | NOTIFY | START | STOP,
@@ -92,7 +92,9 @@ def test_only_managed_resources_of_this_account_and_region_are_changed(
 ) -> None:
     """I42: the condition holds for every change whose service knows resource tags; ours all do today."""
     untagged = {one for kind in resource_types().values() if not kind.tag_condition for one in kind.writes}
-    untagged |= {one for action in actions().values() if not resource_types()[action.on].tag_condition for one in action.iam}
+    untagged |= {
+        one for action in actions().values() if not resource_types()[action.on].tag_condition for one in action.iam
+    }
     for each in engine.rights(door):
         changing = set(each["Action"]) & changes
         if changing:
@@ -134,7 +136,9 @@ def test_a_sealed_value_is_opened_directly_and_an_object_through_s3_alone(engine
 
 def test_nothing_in_the_tables_can_be_deleted_or_searched(engine: Template) -> None:
     for door in ROWS:
-        assert not [one for one in engine.actions(door) if re.match(r"dynamodb:(Delete|Scan|Update|PartiQL|BatchWrite)", one)]
+        assert not [
+            one for one in engine.actions(door) if re.match(r"dynamodb:(Delete|Scan|Update|PartiQL|BatchWrite)", one)
+        ]
         assert not [one for one in engine.actions(door) if re.match(r"s3:(Delete|Bypass|PutBucket)", one)]
 
 
@@ -146,8 +150,19 @@ def test_roles_that_touch_targets_are_bounded(engine: Template) -> None:
 def test_the_boundary_allows_what_is_declared_and_denies_what_would_undo_it(engine: Template) -> None:
     [policy] = engine.properties("AWS::IAM::ManagedPolicy")
     allowed, denied, tags = statements(policy["PolicyDocument"])
-    assert set(allowed["Action"]) == set().union(*(ROWS[door] for door in ("execute", "benchmark", "rollback"))) | OWN_VOICE
-    for action in ("iam:*", "organizations:*", "sts:AssumeRole", "kms:PutKeyPolicy", "cloudtrail:Stop*", "dynamodb:Delete*", "s3:Delete*"):
+    assert (
+        set(allowed["Action"])
+        == set().union(*(ROWS[door] for door in ("execute", "benchmark", "rollback"))) | OWN_VOICE
+    )
+    for action in (
+        "iam:*",
+        "organizations:*",
+        "sts:AssumeRole",
+        "kms:PutKeyPolicy",
+        "cloudtrail:Stop*",
+        "dynamodb:Delete*",
+        "s3:Delete*",
+    ):
         assert action in denied["Action"]
     assert (denied["Effect"], denied["Resource"]) == ("Deny", ["*"])
     assert (tags["Effect"], tags["Action"], tags["Resource"]) == ("Deny", ["*"], ["*"])
@@ -159,15 +174,21 @@ def test_the_workflow_may_call_its_doors_and_nothing_else(engine: Template) -> N
     calls = [each for each in statements(policy["PolicyDocument"]) if "lambda:InvokeFunction" in each["Action"]]
     called = {re.sub(r"<Doors(\w+?)Function.*", r"\1", arn).lower() for each in calls for arn in each["Resource"]}
     assert called == {"ask", "snapshot", "execute", "benchmark", "verify", "rollback", "close"}
-    others = {one for each in statements(policy["PolicyDocument"]) for one in each["Action"]} - {"lambda:InvokeFunction"}
+    others = {one for each in statements(policy["PolicyDocument"]) for one in each["Action"]} - {
+        "lambda:InvokeFunction"
+    }
     assert all(one.startswith(("logs:", "xray:")) for one in others)
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
-def test_a_door_has_the_rights_and_settings_its_code_reaches(engine: Template, door: object) -> None:
+def test_a_door_has_the_rights_and_settings_its_code_reaches(engine: Template, door: Door) -> None:
     """Read from the source: a door that speaks to a service in any branch may do so, and is told its name."""
-    name = door.name  # type: ignore[attr-defined]
-    given = {key.removeprefix("GRACE_").lower() for key in engine.functions()[name]["Environment"]["Variables"] if key.startswith("GRACE_")}
+    name = door.name
+    given = {
+        key.removeprefix("GRACE_").lower()
+        for key in engine.functions()[name]["Environment"]["Variables"]
+        if key.startswith("GRACE_")
+    }
     assert given <= set(Settings.model_fields)
     for service in services_reached(name):
         rights, settings = SERVICES[service]

@@ -1,0 +1,86 @@
+"""I44: every permission that one service has on another names whose it is, so nobody else's can be used against us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.infra.template import Template, statements, text
+
+NAMES_THE_SOURCE = ("aws:SourceArn", "aws:SourceAccount", "kms:EncryptionContext:aws:logs:arn")
+POLICIES = {
+    "AWS::SQS::QueuePolicy": "PolicyDocument",
+    "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::S3::BucketPolicy": "PolicyDocument",
+    "AWS::KMS::Key": "KeyPolicy",
+}
+
+
+def _given_to_services(template: Template) -> Iterator[dict[str, Any]]:
+    for kind, key in POLICIES.items():
+        for each in template.properties(kind):
+            for statement in statements(each[key]):
+                if statement["Effect"] == "Allow" and "Service" in statement["Principal"]:
+                    yield statement
+
+
+@pytest.mark.parametrize("stack", ["vault", "engine"])
+def test_what_a_service_may_do_is_limited_to_a_source(templates: dict[str, Template], stack: str) -> None:
+    given = list(_given_to_services(templates[stack]))
+    assert given
+    for statement in given:
+        keys = {key for operator in statement.get("Condition", {}).values() for key in operator}
+        assert keys & set(NAMES_THE_SOURCE), statement
+
+
+def test_the_source_is_ours(templates: dict[str, Template]) -> None:
+    for template in templates.values():
+        for statement in _given_to_services(template):
+            for operator in statement["Condition"].values():
+                for key, value in operator.items():
+                    if key in NAMES_THE_SOURCE:
+                        named = text(value)
+                        assert "<AWS::AccountId>" in named or named.endswith((".Arn>", "<IntakeTopicF14BC22C>", ">")), (
+                            statement
+                        )
+
+
+def test_a_function_is_called_by_a_named_source_alone(engine: Template) -> None:
+    permissions = engine.properties("AWS::Lambda::Permission")
+    assert {each["Principal"] for each in permissions} == {"apigateway.amazonaws.com", "events.amazonaws.com"}
+    assert all(text(each["SourceArn"]) for each in permissions)
+    assert {text(each["SourceArn"]).rpartition("/")[2] for each in permissions} >= {"decide", "operate"}
+
+
+def test_the_api_asks_for_an_identity_on_every_route(engine: Template) -> None:
+    routes = {each["RouteKey"]: each for each in engine.properties("AWS::ApiGatewayV2::Route")}
+    assert set(routes) == {"POST /decide", "POST /operate"}
+    assert {each["AuthorizationType"] for each in routes.values()} == {"AWS_IAM"}
+    [stage] = engine.properties("AWS::ApiGatewayV2::Stage")
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+    assert "path" not in stage["AccessLogSettings"]["Format"].lower()
+
+
+def test_queues_topics_and_buckets_refuse_plain_text(templates: dict[str, Template]) -> None:
+    for template in templates.values():
+        for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"):
+            for each in template.properties(kind):
+                assert any(
+                    one["Effect"] == "Deny" and one.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+                    for one in each["PolicyDocument"]["Statement"]
+                ), each
+
+
+def test_another_account_may_report_errors_and_nothing_else(synth: Any) -> None:
+    engine = synth(accounts=["123456789012"])["engine"]
+    [policy] = engine.properties("AWS::Events::EventBusPolicy")
+    statement = policy["Statement"]
+    assert text(statement["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::123456789012:root"
+    assert statement["Action"] == "events:PutEvents"
+    assert statement["Condition"] == {"StringEquals": {"events:detail-type": "error.detected"}}
+
+
+def test_no_other_account_may_unless_it_is_configured(engine: Template) -> None:
+    assert not engine.of_type("AWS::Events::EventBusPolicy")
