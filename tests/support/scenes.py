@@ -1,0 +1,144 @@
+"""Any built-in playbook as a scene: its example alert, the resource that alert names, and a reality that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from grace.actions.base import action
+from grace.gateways.memory import MemoryAws
+from grace.model.base import Model
+from grace.model.catalogue import CataloguedPlaybook
+from grace.model.contract import Mode, Undo
+from grace.model.resource import ResourceRef
+from grace.model.signal import Signal
+from grace.playbooks.loader import BUILT_IN, load_playbooks
+from grace.ports import AlarmFacts
+from grace.probes.measure import PromiseContext, compile_promises
+from grace.resources.base import Captured, resource_type
+from grace.signals import parse
+from tests.support.containers import Containers
+from tests.support.effects import Effect, Effects
+from tests.support.groups import Groups
+from tests.support.lambdas import Lambdas
+from tests.support.machine import Machine
+from tests.support.machines import Machines
+from tests.support.reality import Reality
+from tests.support.taps import PORTS, Tap, Wire
+from tests.support.world import EVENTS, START, World
+
+TAGS = {"grace:managed": "true"}
+
+
+@cache
+def playbooks() -> dict[str, CataloguedPlaybook]:
+    """Return the built-in playbooks by name."""
+    return {each.spec.name: each for each in load_playbooks([BUILT_IN])}
+
+
+@cache
+def example(name: str) -> tuple[str, Signal]:
+    """Return a playbook's example alert as it is delivered, and as it is read."""
+    body = (EVENTS / playbooks()[name].spec.example).read_text()
+    return body, parse(body)
+
+
+class Scene(World):
+    """One incident. With `works` the action mends what is wrong; without, it changes the resource and nothing else."""
+
+    def __init__(self, playbook: str, *, works: bool = True, mode: Mode = Mode.AUTONOMOUS) -> None:
+        self.body, self.signal = example(playbook)
+        self.playbook = playbooks()[playbook]
+        super().__init__((self.playbook,), mode)
+        self.works = works
+        self.clock.advance((self.signal.at - START).total_seconds() + 4)
+        self.effects = Effects(watch=self._happened)
+        services = (self.signal.account, self.signal.region, self.clock.now, self.effects)
+        self.lambdas = Lambdas(*services)
+        self.groups, self.containers, self.machines = Groups(*services), Containers(*services), Machines(*services)
+        self.aws = MemoryAws(
+            self.lambdas.handlers() | self.groups.handlers() | self.containers.handlers() | self.machines.handlers()
+        )
+        self.kind = resource_type(self.playbook.spec.resource)
+        self.act = action(str(self.playbook.spec.action["use"]))
+        self.resource = self._make()
+        self.before = self.capture()
+        self.reality = self._reality()
+        self.metrics = self.alarms = self.reality
+        self.wire = Wire()
+        for port in PORTS:
+            setattr(self, port, Tap(port, getattr(self, port), self.wire))
+        self.machine = Machine({name: self._stepped(door) for name, door in self._doors().items()}, self.clock.advance)
+
+    def capture(self) -> Captured[Model]:
+        """Read the resource as it stands, past every wire."""
+        return self.kind.capture(self.resource, MemoryAws(self.aws.handlers))
+
+    def _stepped(self, door: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def run(event: dict[str, Any]) -> dict[str, Any]:
+            with self.wire.step(str(event["step"])):
+                return door(event)
+
+        return run
+
+    def _make(self) -> ResourceRef:
+        """Make what the alert names."""
+        ref = self.kind.from_signal(self.signal)
+        assert ref, f"{self.playbook.spec.name}: its example names no {self.playbook.spec.resource}"
+        match ref.type:
+            case "AWS::Lambda::Alias":
+                _, function, alias = ref.path.split(":")
+                self.lambdas.function(function, tags=dict(TAGS), versions=3)
+                self.lambdas.alias(function, alias, "3")
+            case "AWS::Lambda::Function":
+                self.lambdas.function(ref.path.split(":")[1], tags=dict(TAGS), versions=1, reserved=100)
+            case "AWS::AutoScaling::AutoScalingGroup":
+                self.groups.group(ref.path.rsplit("/", 1)[1], tags=dict(TAGS), sizes=(1, 2, 5))
+            case "AWS::ECS::Service":
+                _, cluster, service = ref.path.split("/")
+                self.containers.service(cluster, service, tags=dict(TAGS), revisions=3, desired=2)
+            case "AWS::EC2::Instance":
+                self.machines.instance(ref.path.split("/")[1], tags=dict(TAGS))
+            case other:
+                raise AssertionError(f"nobody here knows how to make a {other}")
+        return self.kind.locate(ref, self.aws)
+
+    def _reality(self) -> Reality:
+        """Let CloudWatch show what the playbook's own promises ask for."""
+        spec, signal = self.playbook.spec, self.signal
+        period = signal.metric.period if signal.metric else 60
+        alarm = None
+        if signal.is_alarm:
+            alarm = AlarmFacts(
+                arn=signal.subject,
+                name=signal.name,
+                state="ALARM",
+                changed_at=signal.at,
+                metric=signal.metric,
+                threshold=signal.threshold if signal.threshold is not None else 100.0,
+                comparison=signal.comparison or "GreaterThanThreshold",
+                evaluation_periods=2,
+                datapoints_to_alarm=2,
+                treat_missing="missing",
+            )
+        found = Reality(self.clock, signal.at - timedelta(seconds=3 * max(period, 60)), alarm)
+        ask = self.act.ask.model_validate({key: value for key, value in spec.action.items() if key != "use"})
+        parameters = self.act.plan(self.resource, self.before, ask, self.aws)
+        context = PromiseContext(
+            resource=self.resource,
+            kind=self.kind,
+            before=self.before.state.model_dump(mode="json"),
+            predicted=self.act.predict(self.before.state, parameters).model_dump(mode="json"),
+            parameters=parameters.model_dump(mode="json"),
+            signal=signal,
+            alarm=alarm,
+        )
+        found.promise(*compile_promises(spec, context))
+        return found
+
+    def _happened(self, effect: Effect) -> None:
+        """A change took effect: when it is the fix, all is well from now on; when it is the undo, no longer."""
+        changed = self.act.undo is Undo.NONE or self.capture().digest != self.before.digest
+        self.reality.fixed_at = self.clock.now() if self.works and changed else None
