@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 from cryptography import x509
@@ -283,7 +284,7 @@ class Drip:
         self.clock = 0.0
         self.reads = 0
 
-    def __enter__(self) -> Drip:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -303,7 +304,7 @@ class Drip:
 def test_the_time_limit_is_over_the_whole_exchange_and_not_per_read(monkeypatch: pytest.MonkeyPatch) -> None:
     drip = Drip()
     monkeypatch.setattr("grace.gateways.fetch.time.monotonic", lambda: drip.clock)
-    get = HttpFetch(HOSTS, resolver=lambda *_: [PUBLIC], connector=lambda *_: drip, total_seconds=5).get  # type: ignore[arg-type,return-value]
+    get = HttpFetch(HOSTS, resolver=lambda *_: [PUBLIC], connector=lambda *_: drip, total_seconds=5).get  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="TimeoutError"):
         get("http://plain.example.com/")
     assert drip.reads == 5
