@@ -54,12 +54,12 @@ def deploy(
     root: Path = ROOT,
     progress: Progress | None = None,
     app: str | None = None,
-    context: Mapping[str, str] = CONTEXT,
+    context: Mapping[str, str] | None = None,
 ) -> DeployResult:
     """Bootstrap, synthesise, deploy every stack and put back what the engine dropped.
 
     `progress` is called with each line the CLI says, as it says it. `root`: the folder whose engine and tools are
-    used; `app`: another CDK app's command than this repository's; `context`: what the app is told of the platform. Raises DeployFailed (one sentence with the log's path) when the CLI, jsii, Node or CloudFormation
+    used; `app`: another CDK app's command than this repository's; `context`: what the app is told beside the platform (`modes`, `people`). Raises DeployFailed (one sentence with the log's path) when the CLI, jsii, Node or CloudFormation
     refuses, and LocalError when a tool is missing.
     """
     layout = Layout(root)
@@ -80,7 +80,7 @@ def deploy(
         str(layout.assembly),
         "--outputs-file",
         str(outputs_file),
-        *(part for key, value in context.items() for part in ("--context", f"{key}={value}")),
+        *(part for key, value in {**CONTEXT, **(context or {})}.items() for part in ("--context", f"{key}={value}")),
         cwd=ROOT,
     )
     applied = reconcile(clients(state), layout.assembly, account=state.account, region=state.region)
