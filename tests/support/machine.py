@@ -32,7 +32,8 @@ class Execution:
     status: str = "RUNNING"
     visited: list[str] = field(default_factory=list)
     token: str = ""
-    tries: int = 0
+    tries: dict[int, int] = field(default_factory=dict)
+    """How often each of the state's retry rules, by its place, has repeated it."""
 
 
 class Machine:
@@ -55,10 +56,15 @@ class Machine:
         execution.token = ""
         self._leave(execution, state)
 
+    def expire(self, execution: Execution) -> None:
+        """Let the time to answer the token run out."""
+        execution.token = ""
+        self._failed(execution, DEFINITION["States"][execution.state], "States.Timeout", "")
+
     def step(self, execution: Execution) -> None:
         """Run one state."""
         state = DEFINITION["States"][execution.state]
-        if execution.tries == 0:
+        if not execution.tries:
             execution.visited.append(execution.state)
         match state["Type"]:
             case "Choice":
@@ -98,22 +104,23 @@ class Machine:
         self._leave(execution, state)
 
     def _failed(self, execution: Execution, state: Document, error: str, cause: str) -> None:
-        for retry in state["Retry"]:
-            if error in retry["ErrorEquals"] and execution.tries < retry["MaxAttempts"]:
-                self.pause(
-                    min(retry["IntervalSeconds"] * retry["BackoffRate"] ** execution.tries, retry["MaxDelaySeconds"])
-                )
-                execution.tries += 1
+        # The first rule that names the error decides, by its own count: a rule that is used up hides those behind it.
+        place = next((n for n, retry in enumerate(state["Retry"]) if error in retry["ErrorEquals"]), None)
+        if place is not None:
+            retry, done = state["Retry"][place], execution.tries.get(place, 0)
+            if done < retry["MaxAttempts"]:
+                self.pause(min(retry["IntervalSeconds"] * retry["BackoffRate"] ** done, retry["MaxDelaySeconds"]))
+                execution.tries[place] = done + 1
                 return
         for catch in state["Catch"]:
             if {"States.ALL", error} & set(catch["ErrorEquals"]):
                 execution.document = execution.document | {"error": {"Error": error, "Cause": cause}}
-                execution.state, execution.tries = catch["Next"], 0
+                execution.state, execution.tries = catch["Next"], {}
                 return
         execution.status = "FAILED"
 
     def _leave(self, execution: Execution, state: Document) -> None:
-        execution.tries = 0
+        execution.tries = {}
         if state.get("End"):
             execution.status = "SUCCEEDED"
         else:
@@ -124,4 +131,4 @@ def _holds(rule: Document, document: Document) -> bool:
     if "Or" in rule:
         return any(_holds(each, document) for each in rule["Or"])
     value = document[rule["Variable"].removeprefix("$.")]
-    return value == rule.get("StringEquals", rule.get("BooleanEquals", object()))
+    return bool(value == rule.get("StringEquals", rule.get("BooleanEquals", object())))
