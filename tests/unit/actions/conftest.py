@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -20,3 +21,20 @@ def boto() -> BotoAws:
 def aws(boto: BotoAws) -> Iterator[MotoAws]:
     with mock_aws():
         yield MotoAws(boto)
+
+
+@pytest.fixture
+def fresh(boto: BotoAws) -> Iterator[Callable[[], MotoAws]]:
+    """An account without anything in it, as often as asked."""
+    mocks: list[Any] = []
+
+    def renew() -> MotoAws:
+        while mocks:
+            mocks.pop().stop()
+        mocks.append(mock_aws())
+        mocks[0].start()
+        return MotoAws(boto)
+
+    yield renew
+    for mock in mocks:
+        mock.stop()
