@@ -57,7 +57,7 @@ def test_a_shift_that_makes_no_sense(aws: MotoAws, at: str, to: str, code: str) 
 
 
 def test_every_page_of_versions_is_read() -> None:
-    pages = {
+    pages: dict[str | None, dict[str, Any]] = {
         None: {"Versions": [{"Version": "$LATEST"}, {"Version": "1"}], "NextMarker": "m"},
         "m": {"Versions": [{"Version": "2"}, {"Version": "7"}]},
     }

@@ -10,7 +10,7 @@ from grace.errors import AccessDenied
 from grace.resources._stacks import stack_in_progress
 from grace.resources.base import resource_type
 from tests.support.aws import MotoAws
-from tests.support.resources import make_alias, make_function, make_group, make_instance, make_service, make_stack
+from tests.support.resources import CASES, make_alias, make_group, make_instance, make_service, make_stack
 
 ALIAS = resource_type("AWS::Lambda::Alias")
 FUNCTION = resource_type("AWS::Lambda::Function")
@@ -124,10 +124,9 @@ def test_without_the_right_to_look_nothing_is_assumed(aws: MotoAws) -> None:
         stack_in_progress({"aws:cloudformation:stack-name": "shop"}, aws)
 
 
-@pytest.mark.parametrize("kind", [ALIAS, FUNCTION, GROUP, SERVICE, INSTANCE], ids=lambda kind: kind.cfn_type)
-def test_every_type_looks_at_its_stack(aws: MotoAws, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    makers = {ALIAS: make_alias, FUNCTION: make_function, GROUP: make_group, SERVICE: make_service}
-    ref = makers.get(kind, make_instance)(aws)
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_every_type_looks_at_its_stack(aws: MotoAws, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, ref = resource_type(name), CASES[name].make(aws)
     tags = make_stack(aws)
     monkeypatch.setattr(type(kind), "tags", lambda *_: tags)
     assert kind.in_progress(ref, aws) == ""

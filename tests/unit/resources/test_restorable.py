@@ -9,7 +9,7 @@ import pytest
 from grace.errors import BadRequest, Mismatch, NotFound, Unavailable
 from grace.model.base import canonical
 from grace.model.resource import ResourceRef
-from grace.resources.base import Captured, digest_of, resource_type
+from grace.resources.base import digest_of, resource_type
 from tests.support.aws import MotoAws
 from tests.support.resources import CASES, TAGS
 
@@ -136,7 +136,7 @@ def test_an_update_in_progress_is_waited_for_not_run_into(aws: MotoAws) -> None:
     ref = case.make(aws)
     kept = kind.capture(ref, aws)
     case.change(aws, ref)
-    now: Captured[object] = kind.capture(ref, aws)
+    now = kind.capture(ref, aws)
     aws.updating.add("shop")
     aws.calls.clear()
     with pytest.raises(Unavailable, match="in progress"):
