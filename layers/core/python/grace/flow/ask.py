@@ -8,7 +8,7 @@ from typing import Literal
 from grace.errors import Refused
 from grace.flow.loading import Loaded, advance, load
 from grace.model.approval import Approval, ApprovalStatus
-from grace.model.contract import Call, Contract, ContractStatus, Ticket
+from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.metric import Metric
 from grace.ports import Services
@@ -19,6 +19,8 @@ GRACE_SECONDS = 120
 
 def ask(call: Call, services: Services) -> Ticket:
     """Open the approval and tell those who may decide; with the task token sealed into the record.
+
+    They are told before it is written: a crash in between tells them twice rather than never.
 
     Raises:
         Refused: there are not enough people who may decide.
@@ -36,6 +38,7 @@ def ask(call: Call, services: Services) -> Ticket:
     if loaded.head.status is not ContractStatus.DRAFTED or not loaded.head.preflight:
         raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value}, or has no preflight")
     approval = _approval(loaded, sealed, services)
+    _tell(loaded.contract, approval, services)
     advance(
         services,
         loaded,
@@ -61,7 +64,6 @@ def ask(call: Call, services: Services) -> Ticket:
         ],
         items=[approval],
     )
-    _tell(loaded.contract, approval, services)
     services.telemetry.count(Metric.APPROVALS_REQUESTED)
     return ticket
 
@@ -98,6 +100,15 @@ def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
     )
 
 
+def withdrawn(head: ContractHead, services: Services) -> list[Approval]:
+    """Return the approval that a contract waits for as superseded, to be written with what ended the wait."""
+    if head.status is not ContractStatus.AWAITING_APPROVAL:
+        return []
+    approval_ref = ref(Approval, head.contract_id, str(head.generation))
+    approval = services.store.read(approval_ref).need(approval_ref)
+    return [approval.model_copy(update={"status": ApprovalStatus.SUPERSEDED})]
+
+
 def _approval(loaded: Loaded, sealed: str, services: Services) -> Approval:
     contract, catalogue = loaded.contract, services.catalogue
     tier: Literal[2, 3] = 3 if contract.tier == 3 else 2
@@ -127,8 +138,11 @@ def _approval(loaded: Loaded, sealed: str, services: Services) -> Approval:
 
 
 def _new_token(loaded: Loaded, found: Approval, sealed: str, services: Services) -> None:
-    """A repeated Ask waits on a new token; the old one wakes nobody."""
-    if found.status is not ApprovalStatus.PENDING:
+    """A repeated Ask waits on a new token; the old one wakes nobody.
+
+    Also when people have approved meanwhile: writing the new token wakes it, and the record says that it may go on.
+    """
+    if found.status not in {ApprovalStatus.PENDING, ApprovalStatus.APPROVED}:
         raise Refused(found.status.value, f"the approval is {found.status.value} already")
     advance(
         services,

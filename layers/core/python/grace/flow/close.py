@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from grace.flow.ask import withdrawn
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.rollback import why
 from grace.model.base import Item
@@ -59,7 +60,7 @@ def close(call: Call, services: Services) -> Ticket:
     if flight and head.contract_id in flight.contracts:
         left = tuple(c for c in flight.contracts if c != head.contract_id)
         items.append(flight.model_copy(update={"contracts": left}))
-    items += _disarmed(loaded, services)
+    items += [*_disarmed(loaded, services), *withdrawn(loaded.head, services)]
     _tell(loaded, head, services)
     advance(
         services,

@@ -42,8 +42,8 @@ def execute(call: Call, services: Services) -> Ticket:
         PermanentError: the service refused, or the effect is not to be seen.
     """
     ticket = call.ticket
-    step_ref = ref(Step, ticket.contract_id, "execute")
-    loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook, services.clock.now()))
+    step_ref, at = ref(Step, ticket.contract_id, "execute"), services.clock.now()
+    loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook, at), at=at)
     step = loaded.view.get(step_ref)
     if step and step.status is StepStatus.DONE:
         return ticket

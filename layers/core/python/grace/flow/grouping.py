@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from grace.diagnoses.rulebook import Rulebook
+from grace.flow.ask import withdrawn
 from grace.flow.loading import advance, load, ticket_for
-from grace.model.approval import Approval, ApprovalStatus
 from grace.model.base import Item, sha256_hex
 from grace.model.contract import BEFORE_EFFECT, Contract, ContractHead, ContractStatus
 from grace.model.diagnosis import Diagnosis, DiagnosisCode
@@ -323,13 +323,5 @@ def _calmed(fresh: Sequence[Signal], mission: Mission, services: Services) -> No
         door="triage",
         command=("superseded",),
         entries=[EntryDraft(type="contract.superseded", body={"alarm": contract.alarm})],
-        items=_waiting_approval(head, services),
+        items=withdrawn(loaded.head, services),
     )
-
-
-def _waiting_approval(head: ContractHead, services: Services) -> list[Approval]:
-    if head.status is not ContractStatus.AWAITING_APPROVAL:
-        return []
-    approval_ref = ref(Approval, head.contract_id, str(head.generation))
-    approval = services.store.read(approval_ref).need(approval_ref)
-    return [approval.model_copy(update={"status": ApprovalStatus.SUPERSEDED})]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from grace.errors import Refused
 from grace.flow.gate import asks
@@ -25,6 +25,12 @@ class Order(Model):
     command: Literal["stop", "resume", "rollback", "release", "retry"]
     target: str = Field(default="", max_length=2048)
     reason: str = Field(min_length=3, max_length=240)
+
+    @model_validator(mode="after")
+    def _names_its_target(self) -> Self:
+        if self.command in {"rollback", "release", "retry"} and not self.target:
+            raise ValueError(f"{self.command} needs a target: a contract, a resource or a mission")
+        return self
 
 
 def operate(order: Order, principal: str, services: Services) -> str:

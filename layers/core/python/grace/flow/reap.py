@@ -79,14 +79,18 @@ def _expire(approval: Approval, services: Services) -> str:
 
 
 def _contract(head: ContractHead, at: datetime, services: Services) -> str:
-    """Start what never started, and undo what ended without closing or is overdue."""
+    """Start what never started, close or undo what ended without closing, is overdue, or was ordered to stop."""
     if at < head.updated_at + YOUNG:
         return ""
-    body_ref = ref(Contract, head.contract_id)
-    contract = services.store.read(body_ref).need(body_ref)
+    head_ref, body_ref = ref(ContractHead, head.contract_id), ref(Contract, head.contract_id)
+    view = services.store.read(head_ref, body_ref)
+    head, contract = view.need(head_ref), view.need(body_ref)
+    if head.closed or at < head.updated_at + YOUNG:
+        return ""  # it has moved on since the sweep began, perhaps by the sweep itself
     latest = ticket_for(contract, needs_approval=asks(contract), rollback=head.rollbacks)
     status = services.workflow.status(execution_name(latest))
-    if status == "RUNNING" and at < head.deadline:
+    unheard = bool(head.stop) and not head.rollbacks
+    if status == "RUNNING" and at < head.deadline and not unheard:
         return ""
     if status is None and head.status is ContractStatus.DRAFTED and not head.rollbacks:
         services.workflow.start(execution_name(latest), latest)
@@ -94,7 +98,7 @@ def _contract(head: ContractHead, at: datetime, services: Services) -> str:
     if status is None and head.rollbacks:
         restart_rollback(contract, head.rollbacks, "its rollback never started", services)
         return "rolled_back"
-    told = "overdue" if status == "RUNNING" else f"its execution is {status or 'gone'}"
+    told = head.stop or ("overdue" if status == "RUNNING" else f"its execution is {status or 'gone'}")
     start_rollback(contract, told, services)
     return "rolled_back"
 

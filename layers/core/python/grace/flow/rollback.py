@@ -8,6 +8,7 @@ from typing import Any
 
 from grace.errors import PermanentError, StaleFence
 from grace.flow import gate
+from grace.flow.ask import withdrawn
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.snapshot import ROLLBACK_SECONDS
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket, Undo
@@ -79,6 +80,7 @@ def _nothing_done(loaded: Loaded, reason: str, services: Services) -> None:
         door="rollback",
         command=("refused",),
         entries=[EntryDraft(type="contract.refused", body={"reason": reason[:1000]})],
+        items=withdrawn(loaded.head, services),
     )
 
 

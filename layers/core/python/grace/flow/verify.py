@@ -21,7 +21,7 @@ def verify(call: Call, services: Services) -> Ticket:
     not hold, the ticket says so and the workflow goes to the rollback.
 
     Raises:
-        Refused: there is nothing to judge, because the contract is not in `verifying`.
+        Refused: there is nothing to judge, because the contract is not in `verifying`; or `stopped`, it is to be undone.
     """
     ticket = call.ticket
     first, second = (ref(Evidence, ticket.contract_id, phase) for phase in ("outcome", "extended"))
@@ -31,6 +31,8 @@ def verify(call: Call, services: Services) -> Ticket:
         return ticket.model_copy(update={"verdict": head.verdict})
     if head.status is not ContractStatus.VERIFYING:
         raise Refused(head.status.value, f"the contract is {head.status.value}: there is nothing to verify")
+    if head.stop:
+        raise Refused("stopped", head.stop)
     if head.verdict:
         return ticket.model_copy(update={"verdict": head.verdict})
     newest = loaded.view.get(second) or loaded.view.get(first)

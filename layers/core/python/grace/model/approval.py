@@ -103,6 +103,6 @@ def _role_of(arn: str) -> str | None:
 class Decision(Model):
     """What `grace decide` sends to the `answer` door; the caller's identity is not in it, it is proved."""
 
-    contract_id: str
+    contract_id: str = Field(min_length=1, max_length=64)
     decision: Literal["approve", "reject"]
     digest: str

@@ -11,8 +11,9 @@ from grace.model.entry import Change
 
 FIRST = frozenset({ContractStatus.DRAFTED}) | (TRANSITIONS[ContractStatus.DRAFTED] & TERMINAL)
 """What a contract may begin as: drafted, or refused, shadowed ... in the very commit that drafts it."""
-AFTER_THE_END = frozenset({"closed", "updated_at", "deadline"})
-"""All that may change once the status is terminal: `deadline` is when `reap` looks whether it was closed."""
+AFTER_THE_END = frozenset({"closed", "updated_at", "deadline", "rollbacks"})
+"""All that may change once the status is terminal: `deadline` is when `reap` looks whether it was closed, `rollbacks`
+counts the executions it starts to close what could not close itself."""
 
 
 def check_past(change: Change) -> None:
