@@ -138,6 +138,17 @@ def tagged(prefix: str, by_name: Mapping[str, list[dict[str, str]]]) -> Iterator
         )
 
 
+def qualified(
+    functions: Iterable[tuple[str, list[dict[str, str]]]], known: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Each function's ARN with its tags, and the same tags for its aliases and versions, which have none of their own."""
+    for arn, tags in functions:
+        yield arn, tags
+        function = known.get(arn.rpartition(":")[2], {})
+        for name in (*function.get("aliases", {}), *function.get("versions", {})):
+            yield f"{arn}:{name}", tags
+
+
 def apply() -> None:
     """Change the imported engine. To be called once, before it serves."""
     from ministack import app  # noqa: PLC0415
@@ -219,13 +230,16 @@ def _simulated(known: Callable[..., Any]) -> Callable[..., Any]:
 
 def _collectors() -> dict[str, Callable[[], Iterator[tuple[str, list[dict[str, str]]]]]]:
     from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415
-    from ministack.services import autoscaling, ec2, ecs  # noqa: PLC0415
+    from ministack.services import autoscaling, ec2, ecs, lambda_svc, tagging  # noqa: PLC0415
+
+    functions = vars(tagging)["_RESOURCE_TAG_COLLECTORS"]["lambda"]
 
     def group_prefix() -> str:
         # The engine authorises on this pattern: it does not know the group's id when it looks at the request.
         return f"arn:aws:autoscaling:{get_region()}:{get_account_id()}:autoScalingGroup:*:autoScalingGroupName/"
 
     return {
+        "lambda": lambda: qualified(functions(), vars(lambda_svc)["_functions"]),
         "autoscaling": lambda: tagged(group_prefix(), vars(autoscaling)["_tags"]),
         "ecs": lambda: tagged("", vars(ecs)["_tags"]),
         "ec2": lambda: tagged(f"arn:aws:ec2:{get_region()}:{get_account_id()}:instance/", vars(ec2)["_tags"]),

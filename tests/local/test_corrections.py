@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from infra.local.corrections import (
     ecs_service_arn,
     lambda_action,
+    qualified,
     qualified_function_arn,
     simulated_role_arn,
     tagged,
@@ -125,13 +126,16 @@ def test_a_condition_on_the_tag_lets_through_the_tagged_resource_only(aws: Clien
         "ecs:UpdateService",
         "ec2:RebootInstances",
         "lambda:UpdateFunctionConfiguration",
+        "lambda:InvokeFunction",
         condition=MANAGED,
     )
+    _alias(aws)
     attempts: dict[str, Callable[[], Any]] = {
         "group": lambda: may("autoscaling").set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0),
         "service": lambda: may("ecs").update_service(cluster="shop", service="web", desiredCount=0),
         "instance": lambda: may("ec2").reboot_instances(InstanceIds=[instance]),
         "function": lambda: may("lambda").update_function_configuration(FunctionName="thrower", Timeout=3),
+        "alias": lambda: may("lambda").invoke(FunctionName="thrower", Qualifier="live", Payload=b'{"say": ""}'),
     }
     assert {name: _refused(attempt) for name, attempt in attempts.items()} == dict.fromkeys(attempts, True)
 
@@ -341,6 +345,18 @@ def test_a_task_is_answered_on_the_machine_that_waits() -> None:
     assert task_machine_arn("*", target, ["machine", "other"]) == "*"
     assert task_machine_arn("*", "AWSStepFunctions.ListStateMachines", ["machine"]) == "*"
     assert task_machine_arn("arn", target, ["machine"]) == "arn"
+
+
+def test_aliases_and_versions_carry_their_functions_tags() -> None:
+    tags = [{"Key": "grace:managed", "Value": "true"}]
+    known = {"shop": {"aliases": {"live": {}}, "versions": {"1": {}}}}
+    functions = [("arn:aws:lambda:r:a:function:shop", tags), ("arn:aws:lambda:r:a:function:bare", [])]
+    assert dict(qualified(functions, known)) == {
+        "arn:aws:lambda:r:a:function:shop": tags,
+        "arn:aws:lambda:r:a:function:shop:live": tags,
+        "arn:aws:lambda:r:a:function:shop:1": tags,
+        "arn:aws:lambda:r:a:function:bare": [],
+    }
 
 
 def test_both_spellings_of_a_tag_are_taken() -> None:
