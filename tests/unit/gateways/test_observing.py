@@ -256,3 +256,11 @@ def test_the_sweep_reads_every_page() -> None:
     ]
     aws = MemoryAws({("cloudwatch", "describe_alarms"): lambda **_: left.pop(0)})
     assert [alarm.name for alarm in CloudWatchAlarms(aws).in_alarm()] == ["n", "second"]
+
+
+def test_the_sweep_leaves_our_own_alarms_to_people() -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:grace-notify"
+    ours = BARE | {"AlarmName": "grace-dead-letters", "AlarmActions": [topic]}
+    aws = MemoryAws({("cloudwatch", "describe_alarms"): lambda **_: {"MetricAlarms": [BARE, ours]}})
+    assert [alarm.name for alarm in CloudWatchAlarms(aws, topic).in_alarm()] == ["n"]
+    assert [alarm.name for alarm in CloudWatchAlarms(aws).in_alarm()] == ["n", "grace-dead-letters"]

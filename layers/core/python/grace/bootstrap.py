@@ -85,7 +85,7 @@ class AwsServices:
         """CloudWatch alarms."""
         from grace.gateways.alarms import CloudWatchAlarms
 
-        return CloudWatchAlarms(self.aws)
+        return CloudWatchAlarms(self.aws, self._settings.notify_topic)
 
     @cached_property
     def workflow(self) -> Workflow:

@@ -124,7 +124,7 @@ class Alarms(Protocol):
         """Return the alarm with that name or ARN, or None."""
 
     def in_alarm(self) -> list[AlarmFacts]:
-        """Return every metric alarm in state ALARM that carries our tag's routing, for the sweep of lost events."""
+        """Return every metric alarm in state ALARM but Grace's own, for the sweep of lost events."""
 
 
 class Workflow(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from grace.actions.base import Action, action
-from grace.errors import NotFound, Refused
+from grace.errors import AccessDenied, NotFound, Refused
 from grace.evidence.series import Series
 from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_seconds
 from grace.evidence.windows import COMPARISONS, before_window
@@ -111,6 +111,8 @@ def _touchable(
         return resource, tags, kind.capture(resource, services.aws)
     except NotFound as exc:
         raise Refused("not_found", f"{named.arn} does not exist: {exc}") from exc
+    except AccessDenied as exc:
+        raise Refused("permission", f"Grace may not look at {named.arn}: {exc}") from exc
 
 
 def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Plan:

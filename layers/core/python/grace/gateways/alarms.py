@@ -11,9 +11,10 @@ from grace.ports import AlarmFacts, Aws
 class CloudWatchAlarms:
     """`ports.Alarms` over DescribeAlarms."""
 
-    def __init__(self, aws: Aws) -> None:
-        """Keep the port; nothing is called."""
+    def __init__(self, aws: Aws, own_topic: str = "") -> None:
+        """Keep the port, and the topic that our own alarms tell people by; nothing is called."""
         self._aws = aws
+        self._own_topic = own_topic
 
     def describe(self, name: str) -> AlarmFacts | None:
         """Return the alarm with that name or ARN, or None. A composite alarm has no metric and no threshold."""
@@ -28,15 +29,19 @@ class CloudWatchAlarms:
         return _facts(found[0]) if found else None
 
     def in_alarm(self) -> list[AlarmFacts]:
-        """Return every metric alarm in state ALARM."""
+        """Return every metric alarm in state ALARM, but those that watch Grace itself: they are for people."""
         found: list[AlarmFacts] = []
         arguments: dict[str, Any] = {"StateValue": "ALARM", "AlarmTypes": ["MetricAlarm"], "MaxRecords": 100}
         while True:
             answer = self._aws.call("cloudwatch", "describe_alarms", **arguments)
-            found.extend(_facts(alarm) for alarm in answer.get("MetricAlarms", []))
+            found.extend(_facts(alarm) for alarm in answer.get("MetricAlarms", []) if not self._ours(alarm))
             if not answer.get("NextToken"):
                 return found
             arguments["NextToken"] = answer["NextToken"]
+
+
+    def _ours(self, alarm: dict[str, Any]) -> bool:
+        return bool(self._own_topic) and self._own_topic in alarm.get("AlarmActions", [])
 
 
 def _facts(alarm: dict[str, Any]) -> AlarmFacts:
