@@ -93,6 +93,19 @@ def incident(world: World, event: dict[str, Any] | None = None) -> str:
     return str(world.contracts()[-1])
 
 
+def until(world: World, state: str, contract: str = "") -> Execution:
+    """Fire the shop's alarm if nothing runs yet, and let its execution come up to a state, not through it."""
+    if not world.workflow.executions:
+        assert world.fire(alarm_event()) == []
+        world.draft()
+    execution: Execution = world.workflow.executions[contract or world.contracts()[-1]]
+    while execution.state != state:
+        assert execution.status == "RUNNING", f"{execution.name} ended in {execution.state}: {execution.document}"
+        world.between(world, execution)
+        world.machine.step(execution)
+    return execution
+
+
 def approved(world: World, *people: str) -> str:
     """Fire, ask, and let people approve; the contract's id, its workflow run to its end."""
     contract = incident(world)

@@ -1,0 +1,520 @@
+"""What must still be so directly before a side effect: kill switch, lease and fence, limits, snapshot, the resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from grace.errors import (
+    AccessDenied,
+    Busy,
+    Conflict,
+    GraceError,
+    IntegrityError,
+    NotFound,
+    Refused,
+    StaleFence,
+    Throttled,
+    Unavailable,
+)
+from grace.flow import gate
+from grace.flow.execute import execute
+from grace.flow.gate import hour_of
+from grace.flow.rollback import rollback
+from grace.flow.snapshot import lease_seconds
+from grace.flow.snapshot import snapshot as take_snapshot
+from grace.model.contract import Call, Contract, ContractStatus, Pointer
+from grace.model.entry import Commit, EntryDraft
+from grace.model.records import HourLimit, InFlight, KillSwitch, Lease, Step
+from grace.stores.memory import MemoryStore
+from grace.stores.rows import row_of
+from tests.support.machine import Execution
+from tests.support.playbooks import catalogued, roll_back_alias
+from tests.support.world import START, World, alarm_event, shop_metric
+from tests.unit.flow.scenes import (
+    SHOP,
+    add_service,
+    check,
+    ended,
+    every,
+    first_time,
+    heads,
+    heals,
+    incident,
+    missions,
+    need,
+    order,
+    put_alarm,
+    read,
+    run,
+    service_event,
+    shop,
+    stays_bad,
+    sweep,
+    until,
+)
+
+AFTER_THE_ACTION = ("Settle", "Benchmark", "Verify", "Verdict")
+BEFORE_THE_ACTION = ("Mode", "NeedsApproval", "Snapshot", "Baseline", "Execute")
+
+
+def call(execution: Execution, step: str) -> Call:
+    return Call.model_validate({"ticket": execution.document, "step": step})
+
+
+# -- F60, I36: the kill switch
+
+
+@pytest.mark.parametrize("state", BEFORE_THE_ACTION)
+def test_f60_the_kill_switch_thrown_before_the_action_lets_nothing_new_happen(state: str) -> None:
+    world = shop()
+    world.between = first_time(state, lambda world: order(world, "stop"))
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.REFUSED
+    assert "kill switch" in world.head(contract).reason
+    assert world.lambdas.changes == 0
+    ended(world)
+    check(world)
+
+
+@pytest.mark.parametrize("state", AFTER_THE_ACTION)
+def test_f60_thrown_after_the_action_the_rollback_still_runs(state: str) -> None:
+    world = shop()
+    world.between = first_time(state, lambda world: order(world, "stop"), then=stays_bad)
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.ROLLED_BACK
+    assert world.lambdas.version_of("shop", "live") == "2"
+    ended(world)
+    check(world)
+
+
+def test_f60_thrown_between_the_gate_and_the_intent_it_is_seen_by_the_transaction() -> None:
+    """The gate read it as absent; the intent's transaction requires that it still is."""
+    world = shop()
+    execution = until(world, "Execute")
+    real = world.aws.handlers["lambda", "get_alias"]
+    thrown: list[int] = []
+
+    def between_gate_and_intent(**arguments: Any) -> dict[str, Any]:
+        if not thrown:
+            thrown.append(1)
+            order(world, "stop")
+        return dict(real(**arguments))
+
+    world.aws.handlers["lambda", "get_alias"] = between_gate_and_intent
+    world.machine.run(execution)
+    assert thrown
+    assert world.lambdas.changes == 0
+    assert world.head(execution.name).status is ContractStatus.REFUSED
+
+
+def test_f60_without_the_condition_on_what_the_gate_saw_it_would_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant of the test above."""
+    monkeypatch.setattr(MemoryStore, "_check", lambda self, transaction: None)
+    world = shop()
+    execution = until(world, "Execute")
+    real = world.aws.handlers["lambda", "get_alias"]
+    thrown: list[int] = []
+
+    def between_gate_and_intent(**arguments: Any) -> dict[str, Any]:
+        if not thrown:
+            thrown.append(1)
+            order(world, "stop")
+        return dict(real(**arguments))
+
+    world.aws.handlers["lambda", "get_alias"] = between_gate_and_intent
+    world.machine.step(execution)
+    assert world.lambdas.changes == 1
+
+
+@pytest.mark.parametrize("error", [Throttled, Unavailable, AccessDenied, NotFound, IntegrityError])
+def test_f60_an_unreadable_kill_switch_counts_as_thrown(error: type[GraceError]) -> None:
+    world = shop()
+    break_reads_of(world, KillSwitch, error)
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.REFUSED
+    assert world.lambdas.changes == 0
+    ended(world)
+
+
+def test_f60_an_unreadable_kill_switch_does_not_hinder_the_rollback() -> None:
+    world = shop()
+    world.between = first_time("Settle", lambda world: break_reads_of(world, KillSwitch, AccessDenied), then=stays_bad)
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.ROLLED_BACK
+
+
+def break_reads_of(world: World, kind: type[Any], error: type[GraceError]) -> None:
+    """From now on every read that asks for such an item fails."""
+    real = world.store.read
+
+    def reads(*refs: Any, stream: str = "") -> Any:
+        if any(each.kind is kind for each in refs):
+            raise error(f"{kind.__name__} cannot be read")
+        return real(*refs, stream=stream)
+
+    world.store.read = reads
+
+
+def test_the_kill_switch_is_lifted_by_resume_and_contracts_run_again() -> None:
+    world = shop()
+    order(world, "stop", reason="a drill")
+    assert "is on" in order(world, "stop")
+    first = incident(world)
+    assert world.head(first).status is ContractStatus.REFUSED
+    order(world, "resume")
+    order(world, "retry", missions(world)[0].mission_id)
+    run(world)
+    assert world.head(world.contracts()[-1]).status is ContractStatus.VERIFIED
+    assert "operator.stop" in [e.type for e in world.store.story("sys:kill")]
+    check(world)
+
+
+# -- limits: F61, I35
+
+
+def fleet(count: int, **limits: Any) -> World:
+    """So many services with a bad release each, one playbook with its limits, all alarms fired and drafted."""
+    in_flight = limits.pop("in_flight", 100)
+    spec = roll_back_alias().spec
+    wanted = spec.model_copy(update={"limits": spec.limits.model_copy(update=limits)})
+    world = World((catalogued(wanted),), global_in_flight=in_flight)
+    for n in range(count):
+        [alarm] = add_service(world, f"svc{n}")
+        assert world.fire(service_event(f"svc{n}", alarm)) == []
+    world.draft()
+    assert len(world.contracts()) == count
+    return world
+
+
+def to_execute(world: World) -> list[Execution]:
+    executions = [world.workflow.executions[name] for name in world.contracts()]
+    for execution in executions:
+        until(world, "Execute", execution.name)
+    return executions
+
+
+@pytest.mark.parametrize("per_hour", [1, 3, 7])
+def test_f61_twenty_contracts_side_by_side_keep_the_playbooks_hourly_limit(per_hour: int) -> None:
+    world = fleet(20, per_hour=per_hour)
+    run(world)
+    acted = [h for h in heads(world) if read(world, Step, h.contract_id, "execute")]
+    assert len(acted) == per_hour
+    assert world.lambdas.changes <= 2 * per_hour, "each acted once and was put back at most once"
+    refused = [h for h in heads(world) if h.status is ContractStatus.REFUSED]
+    assert len(refused) == 20 - per_hour
+    assert all("which is its limit" in h.reason for h in refused)
+    ended(world)
+    check(world)
+
+
+@pytest.mark.parametrize("limit", ["per_hour", "in_flight"])
+def test_f61_twenty_workers_at_the_same_moment_keep_the_limit(limit: str) -> None:
+    """Twenty threads at the gate at once: it is the transaction that counts, not what each has read."""
+    world = fleet(20, **({"per_hour": 3} if limit == "per_hour" else {"per_hour": 100, "in_flight": 3}))
+    executions = to_execute(world)
+    barrier = Barrier(20)
+
+    def act(execution: Execution) -> None:
+        barrier.wait()
+        for _ in range(50):
+            try:
+                execute(call(execution, "execute"), world)
+            except Conflict:
+                continue
+            except Refused:
+                return
+            return
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(act, executions))
+    assert len(every(world, Step)) == 3
+    assert world.lambdas.changes == 3
+    check(world)
+
+
+def test_f61_without_the_count_in_the_transaction_more_would_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant: the gate reads limits and nobody counts."""
+    monkeypatch.setattr(gate, "_limits", lambda *_: None)
+    world = fleet(5, per_hour=1)
+    run(world)
+    assert sum(step.name == "execute" for step in every(world, Step)) == 5
+
+
+def test_the_global_limit_holds_and_is_given_back_at_the_end() -> None:
+    world = fleet(4, per_hour=100, in_flight=2)
+    executions = to_execute(world)
+    for execution in executions:
+        world.machine.step(execution)
+    assert len(need(world, InFlight).contracts) == 2
+    assert world.lambdas.changes == 2
+    run(world)
+    assert need(world, InFlight).contracts == ()
+    assert sum(h.status is ContractStatus.REFUSED for h in heads(world)) == 2
+    ended(world)
+
+
+def test_the_hourly_limit_counts_by_the_clock_hour() -> None:
+    world = fleet(2, per_hour=1)
+    first, second = world.contracts()
+    world.machine.run(world.workflow.executions[first])
+    assert need(world, HourLimit, "roll_back_lambda_alias", hour_of(START)).used == 1
+    world.clock.advance(3600)
+    until(world, "Settle", second)
+    assert need(world, HourLimit, "roll_back_lambda_alias", hour_of(world.clock.now())).used == 1
+
+
+def test_the_gate_looks_up_its_limit_under_one_time_also_at_the_turn_of_an_hour() -> None:
+    world = shop()
+    execution = until(world, "Execute")
+    turn = START + timedelta(hours=1)
+    world.clock.advance((turn - world.clock.now()).total_seconds() - 3000)
+    lease = need(world, Lease, SHOP)
+    assert world.clock.now() < lease.until
+    times = iter([turn - timedelta(seconds=2990), turn])
+
+    class Turning:
+        def now(self) -> Any:
+            return next(times, turn - timedelta(seconds=2990))
+
+    real, world.clock = world.clock, Turning()  # type: ignore[assignment]
+    execute(call(execution, "execute"), world)
+    world.clock = real
+    assert world.lambdas.changes == 1
+
+
+@pytest.mark.parametrize(("seconds", "acts"), [(890, False), (910, True)])
+def test_a_resource_is_left_alone_for_its_cooldown(seconds: int, acts: bool) -> None:
+    world = shop()
+    first = incident(world)
+    acted = need(world, Lease, SHOP).last_action_at
+    assert acted is not None
+    world.clock.advance((acted + timedelta(seconds=seconds) - world.clock.now()).total_seconds())
+    again(world)
+    second = world.contracts()[-1]
+    assert second != first
+    assert world.head(second).status is (ContractStatus.VERIFIED if acts else ContractStatus.REFUSED)
+    assert acts or "not again before" in world.head(second).reason
+    check(world)
+
+
+def again(world: World) -> None:
+    """A second bad release, and its alarm."""
+    at = world.clock.now()
+    world.lambdas.functions["shop"]["versions"].append("3")
+    world.lambdas.alias("shop", "live", "3")
+    world.lambdas.broken = {"3"}
+    world.alarm("ALARM", at)
+    assert world.fire(alarm_event("ALARM", at)) == []
+    run(world)
+
+
+# -- F49, I28: no snapshot, no side effect
+
+
+@pytest.mark.parametrize("fault", ["vault refuses", "vault loses it", "bytes differ", "another contract's"])
+def test_f49_without_a_whole_snapshot_nothing_is_done(fault: str) -> None:
+    world = shop()
+    match fault:
+        case "vault refuses":
+            world.vault.put = failing(AccessDenied("no"))
+        case "vault loses it":
+            world.between = first_time("Execute", lambda world: world.vault._objects.clear())
+        case "bytes differ":
+            world.between = first_time("Execute", spoil)
+        case _:
+            world.vault.get = lambda pointer: swapped(world, pointer)
+    contract = incident(world)
+    assert world.lambdas.changes == 0
+    assert world.head(contract).status is ContractStatus.REFUSED
+    assert read(world, Step, contract, "execute") is None
+    ended(world)
+    check_lease_is_free(world)
+
+
+def spoil(world: World) -> None:
+    [key] = world.vault._objects
+    world.vault._objects[key] = world.vault._objects[key].replace(b'"2"', b'"7"')
+
+
+def swapped(world: World, pointer: Pointer) -> bytes:
+    """A snapshot that is whole, and was taken for another contract."""
+    body: bytes = world.vault._objects[pointer.key]
+    return body.replace(world.contracts()[0].encode(), b"c-" + b"a" * 26)
+
+
+def failing(error: GraceError) -> Callable[..., Any]:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fails
+
+
+def check_lease_is_free(world: World) -> None:
+    assert not [lease.resource for lease in every(world, Lease) if lease.owner]
+
+
+def test_f49_without_the_check_of_the_snapshot_it_would_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant: the gate takes the snapshot's existence for granted."""
+    world = shop()
+    execution = until(world, "Execute")
+    kept = gate.read_snapshot(world.head(execution.name), world)
+    world.vault._objects.clear()
+    monkeypatch.setattr(gate, "read_snapshot", lambda head, services: kept)
+    execute(call(execution, "execute"), world)
+    assert world.lambdas.changes == 1
+
+
+# -- F50, I26, I32: lease and fence
+
+
+def rival(world: World) -> Execution:
+    """A second contract on the same alias, from another alarm of another group, drafted while the first is at work."""
+    down = shop_metric("HealthCheckFailed", "Sum")
+    put_alarm(world, "shop-down", down, at=world.clock.now())
+    world.metrics.put(down, [(int(START.timestamp()) - 60 * n, 9.0) for n in range(40)])
+    assert world.fire(alarm_event("ALARM", world.clock.now(), name="shop-down", metric=down)) == []
+    world.draft()
+    execution: Execution = world.workflow.executions[world.contracts()[-1]]
+    return execution
+
+
+def test_f50_a_resource_at_work_is_busy_for_another_contract() -> None:
+    world = shop()
+    world.fire(alarm_event())
+    world.draft()
+    second = rival(world)
+    first = until(world, "Execute", world.contracts()[0])
+    assert second.name != first.name
+    until(world, "Snapshot", second.name)
+    with pytest.raises(Busy, match=first.name):
+        take_snapshot(call(second, "snapshot"), world)
+    assert need(world, Lease, SHOP).owner == first.name
+
+
+def test_f50_after_a_lapse_the_second_worker_acts_and_the_first_ones_fence_is_refused() -> None:
+    world = shop()
+    world.fire(alarm_event())
+    world.draft()
+    second = rival(world)
+    first = until(world, "Execute", world.contracts()[0])
+    seconds = lease_seconds(need(world, Contract, first.name))
+    world.clock.advance(seconds)
+    until(world, "Baseline", second.name)
+    lease = need(world, Lease, SHOP)
+    assert (lease.owner, lease.fence) == (second.name, 2)
+    with pytest.raises(StaleFence):
+        execute(call(first, "execute"), world)
+    world.machine.run(first)
+    assert world.head(first.name).status is ContractStatus.REFUSED
+    assert need(world, Lease, SHOP).owner == second.name, "the loser's close leaves the winner's lease alone"
+    assert world.lambdas.changes == 0
+    run(world)
+    assert world.lambdas.changes >= 1
+    ended(world)
+    check(world)
+
+
+def test_f50_a_lapsed_lease_of_a_contract_that_began_to_act_frees_nothing() -> None:
+    world = shop()
+    world.fire(alarm_event())
+    world.draft()
+    second = rival(world)
+    first = until(world, "Settle", world.contracts()[0])
+    world.workflow.stop(first.name, "a test")
+    world.clock.advance(20_000)
+    until(world, "Snapshot", second.name)
+    with pytest.raises(Busy):
+        take_snapshot(call(second, "snapshot"), world)
+    sweep(world)
+    world.between = lambda world, execution: None
+    run(world)
+    assert world.head(first.name).status is ContractStatus.ROLLED_BACK
+    check(world)
+
+
+def test_f50_a_lease_that_ends_too_soon_starts_nothing() -> None:
+    world = shop()
+    execution = until(world, "Execute")
+    seconds = lease_seconds(need(world, Contract, execution.name))
+    world.clock.advance(seconds - 30)
+    world.machine.run(execution)
+    assert world.head(execution.name).status is ContractStatus.REFUSED
+    assert "ends too soon" in world.head(execution.name).reason
+    assert world.lambdas.changes == 0
+
+
+def test_f50_a_stale_fence_may_not_roll_back_either() -> None:
+    world = shop()
+    execution = until(world, "Settle")
+    lease = need(world, Lease, SHOP)
+    row = world.store._partitions[f"R#{SHOP}"]
+    taken = lease.model_copy(update={"owner": "c-other", "fence": 9, "version": lease.version + 1})
+    row["lease"] = row_of(taken)
+    with pytest.raises(StaleFence):
+        rollback(call(execution, "rollback"), world)
+    assert world.lambdas.version_of("shop", "live") == "1"
+
+
+def test_i32_the_store_refuses_a_smaller_fence() -> None:
+    world = shop()
+    contract = incident(world)
+    head = world.head(contract)
+    lease = need(world, Lease, SHOP)
+    with pytest.raises(StaleFence):
+        world.store.commit(
+            Commit(
+                command="k-smaller",
+                head=head.model_copy(update={"updated_at": head.updated_at}),
+                was=head,
+                entries=(EntryDraft(type="contract.forged"),),
+                at=world.clock.now(),
+                actor="nobody",
+                subsystem="test",
+                items=(lease.model_copy(update={"fence": 0}),),
+            )
+        )
+
+
+def test_safe_hold_keeps_everybody_of_ours_away_until_a_person_releases_it() -> None:
+    world = shop()
+    world.lambdas.functions["shop"]["versions"].append("3")
+
+    def third_party(world: World) -> None:
+        world.lambdas.alias("shop", "live", "3")
+
+    world.between = first_time("Settle", third_party, then=stays_bad)
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.SAFE_HOLD
+    assert need(world, Lease, SHOP).hold == contract
+    world.clock.advance(7200)
+    world.between = heals
+    again(world)
+    second = world.contracts()[-1]
+    assert world.head(second).status is ContractStatus.REFUSED
+    assert "safe-hold" in world.head(second).reason
+    assert "out of safe-hold" in order(world, "release", SHOP)
+    order(world, "retry", missions(world)[-1].mission_id)
+    run(world)
+    assert world.head(world.contracts()[-1]).status is ContractStatus.VERIFIED
+    ended(world)
+    check(world)
+
+
+# -- the resource itself
+
+
+@pytest.mark.parametrize("tier", [1, 2])
+def test_a_resource_that_is_not_opted_in_any_more_is_not_touched(tier: int) -> None:
+    world = shop(tier)
+    world.lambdas.functions["shop"]["tags"].clear()
+    world.fire(alarm_event())
+    run(world)
+    assert heads(world) == []
+    assert "grace:managed=true" in world.messages.notified[0][2]
+    assert world.lambdas.changes == 0
