@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from grace.actions.base import Action, action
-from grace.errors import PermanentError, Refused, ThirdPartyChange
+from grace.errors import Mismatch, PermanentError, Refused, ThirdPartyChange
 from grace.flow import gate
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.snapshot import PHASE_SECONDS, lease_seconds
@@ -55,7 +55,11 @@ def execute(call: Call, services: Services) -> Ticket:
         loaded, step = _intend(loaded, work, passed, services)
     elif _happened_before(step, work, loaded, services):
         return _done(ticket, loaded, step, work.now, services)
-    act.run(contract.resource, work.parameters, work.now, services.aws, command_id(contract.contract_id, "execute"))
+    try:
+        act.run(contract.resource, work.parameters, work.now, services.aws, command_id(contract.contract_id, "execute"))
+    except Mismatch:
+        _refused(step, loaded, services)
+        raise
     after = kind.capture(contract.resource, services.aws)
     if after.digest != step.expected_digest:
         expected = act.predict(work.now.state, work.parameters)
@@ -137,6 +141,19 @@ def _happened_before(step: Step, work: _Work, loaded: Loaded, services: Services
     if work.now.digest == step.before_digest:
         return False
     raise ThirdPartyChange(f"{loaded.contract.resource.arn} was changed by somebody else while the action ran")
+
+
+def _refused(step: Step, loaded: Loaded, services: Services) -> None:
+    """Write that a compare-and-set found somebody else's change: whatever stands there now, it is not ours to undo."""
+    advance(
+        services,
+        loaded,
+        loaded.head,
+        door="execute",
+        command=("mismatch",),
+        entries=[EntryDraft(type="contract.action_refused", body={"action": loaded.contract.action.use})],
+        items=[step.model_copy(update={"refused": True})],
+    )
 
 
 def _unknown(step: Step, loaded: Loaded, services: Services) -> None:

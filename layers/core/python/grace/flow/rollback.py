@@ -133,7 +133,7 @@ def _restore(undo: _Undoing, services: Services) -> None:
     kind = resource_type(contract.resource.type)
     wanted = kind.parse(undo.kept.state)
     now = kind.capture(contract.resource, services.aws)
-    if now.digest not in {undo.kept.digest, undo.acted.after_digest, undo.acted.expected_digest}:
+    if _foreign(now.digest, undo):
         found = "; ".join(kind.differences(wanted, now.state))
         reason = f"somebody else changed the resource after us, so it is left as it is: {found}"
         _hold(undo.loaded, undo.lease, reason, services)
@@ -147,6 +147,12 @@ def _restore(undo: _Undoing, services: Services) -> None:
         _hold(undo.loaded, undo.lease, f"the restore did not take: {'; '.join(differences)}", services)
         return
     _restored(undo, now, services)
+
+
+def _foreign(digest: str, undo: _Undoing) -> bool:
+    """Whether the resource is neither as the snapshot has it nor as our own action leaves it."""
+    ours = set() if undo.acted.refused else {undo.acted.after_digest, undo.acted.expected_digest}
+    return digest not in {undo.kept.digest, *ours}
 
 
 def _restored(undo: _Undoing, now: Captured[Any], services: Services) -> None:

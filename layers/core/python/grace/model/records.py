@@ -55,6 +55,8 @@ class Step(Item):
     before_digest: str
     expected_digest: str
     after_digest: str = ""
+    refused: bool = False
+    """The service's own compare-and-set refused the call: nothing of ours took effect."""
     at: Instant
     done_at: Instant | None = None
 
