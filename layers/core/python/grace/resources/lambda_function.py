@@ -164,9 +164,9 @@ def _level_change(wanted: LambdaFunctionState, now: LambdaFunctionState, found: 
         return {}
     if wanted.log_level_in == LOGGING_CONFIG:
         return {"LoggingConfig": {**found["LoggingConfig"], "ApplicationLogLevel": wanted.log_level}}
-    environment = found.get("Environment") or {}
-    variables = environment.get("Variables") or {}
-    if environment.get("Error") or wanted.log_level_in not in variables:
+    # Where the key of the variables may not be used, Lambda answers with an error in their place, and with none of them.
+    variables = (found.get("Environment") or {}).get("Variables") or {}
+    if wanted.log_level_in not in variables:
         raise Refused(
             "environment", f"the variables of {found['FunctionName']} cannot be read, so none of them can be set"
         )
