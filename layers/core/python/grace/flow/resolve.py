@@ -79,13 +79,13 @@ def start_rollback(contract: Contract, reason: str, services: Services) -> Ticke
         Conflict: somebody else is starting one; called again, this sees it.
     """
     loaded = load(ticket_for(contract, needs_approval=False), services)
-    number = loaded.head.rollbacks + 1
+    head, number = loaded.head, loaded.head.rollbacks + 1
+    why = head.reason if head.terminal else head.reason or reason[:240]
+    deadline = loaded.at + timedelta(seconds=ROLLBACK_SECONDS)
     advance(
         services,
         loaded,
-        loaded.head.model_copy(
-            update={"rollbacks": number, "deadline": loaded.at + timedelta(seconds=ROLLBACK_SECONDS)}
-        ),
+        head.model_copy(update={"rollbacks": number, "deadline": deadline, "reason": why}),
         door="resolve",
         command=("rollback", str(number)),
         entries=[EntryDraft(type="contract.rollback_started", body={"n": number, "reason": reason[:1000]})],
