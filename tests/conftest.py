@@ -47,6 +47,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("engine") is not None)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the figures that tests published (`record_property("figure", (what, of, good, all))`), x of y."""
+    figures: dict[str, list[tuple[str, int, int]]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                if name == "figure":
+                    figures.setdefault(value[0], []).append((value[1], value[2], value[3]))
+    for what, parts in sorted(figures.items()):
+        terminalreporter.section(f"{what}: {sum(p[1] for p in parts)} of {sum(p[2] for p in parts)}")
+        for of, good, whole in sorted(parts):
+            terminalreporter.write_line(f"{good} of {whole}  {of}")
+
+
 @pytest.fixture(autouse=True)
 def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse connections and name look-ups in the inner rings.

@@ -110,12 +110,12 @@ class Reality:
             return []
         start = max(request.start, int((self.began - timedelta(seconds=HISTORY)).timestamp()))
         end = min(request.end, int(self.clock.now().timestamp()) - period + 1)
-        return [(at, self._value(level, at, period)) for at in range(start + -start % period, end, period)]
-
-    def _value(self, level: Level, at: int, period: int) -> float:
-        well = at + period <= self.began.timestamp() or (self.fixed_at and at >= self.fixed_at.timestamp())
-        value = level.good if well else level.bad
-        return value * (1 + (at // period % 5 - 2) / 200)
+        well, ill, began = level.good, level.bad, self.began.timestamp() - period
+        fixed = self.fixed_at.timestamp() if self.fixed_at else float("inf")
+        return [
+            (at, (well if at <= began or at >= fixed else ill) * (1 + (at // period % 5 - 2) / 200))
+            for at in range(start + -start % period, end, period)
+        ]
 
     def _bound(self, series: MetricRef, value: float, *, low_is_good: bool) -> None:
         level = self._level(series)

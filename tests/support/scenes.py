@@ -11,7 +11,10 @@ from grace.actions.base import action
 from grace.gateways.memory import MemoryAws
 from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
-from grace.model.contract import Mode, Undo
+from grace.model.contract import ContractHead, Mode, Undo
+from grace.model.entry import ref
+from grace.model.expectation import Expectation, Guard
+from grace.model.records import Lease, Step, StepStatus
 from grace.model.resource import ResourceRef
 from grace.model.signal import Signal
 from grace.playbooks.loader import BUILT_IN, load_playbooks
@@ -19,6 +22,7 @@ from grace.ports import AlarmFacts
 from grace.probes.measure import PromiseContext, compile_promises
 from grace.resources.base import Captured, resource_type
 from grace.signals import parse
+from grace.stores.memory import MemoryStore
 from tests.support.containers import Containers
 from tests.support.effects import Effect, Effects
 from tests.support.groups import Groups
@@ -29,6 +33,7 @@ from tests.support.reality import Reality
 from tests.support.taps import PORTS, Tap, Wire
 from tests.support.world import EVENTS, START, World
 
+_COMPILED: dict[str, tuple[tuple[Expectation, ...], tuple[Guard, ...]]] = {}
 TAGS = {"grace:managed": "true"}
 
 
@@ -53,6 +58,8 @@ class Scene(World):
         self.playbook = playbooks()[playbook]
         super().__init__((self.playbook,), mode)
         self.works = works
+        self.naked: list[str] = []
+        """Effects that happened without what must be there before one."""
         self.clock.advance((self.signal.at - START).total_seconds() + 4)
         self.effects = Effects(watch=self._happened)
         services = (self.signal.account, self.signal.region, self.clock.now, self.effects)
@@ -68,6 +75,8 @@ class Scene(World):
         self.reality = self._reality()
         self.metrics = self.alarms = self.reality
         self.wire = Wire()
+        self.state: MemoryStore = self.store
+        """State and log past the wire, for the test to look at."""
         for port in PORTS:
             setattr(self, port, Tap(port, getattr(self, port), self.wire))
         self.machine = Machine({name: self._stepped(door) for name, door in self._doors().items()}, self.clock.advance)
@@ -107,7 +116,7 @@ class Scene(World):
 
     def _reality(self) -> Reality:
         """Let CloudWatch show what the playbook's own promises ask for."""
-        spec, signal = self.playbook.spec, self.signal
+        signal = self.signal
         period = signal.metric.period if signal.metric else 60
         alarm = None
         if signal.is_alarm:
@@ -124,6 +133,14 @@ class Scene(World):
                 treat_missing="missing",
             )
         found = Reality(self.clock, signal.at - timedelta(seconds=3 * max(period, 60)), alarm)
+        found.promise(*self._promises(alarm))
+        return found
+
+    def _promises(self, alarm: AlarmFacts | None) -> tuple[tuple[Expectation, ...], tuple[Guard, ...]]:
+        """Compile the playbook's promises, once for all scenes of it: they are the same in each."""
+        spec, key = self.playbook.spec, self.playbook.digest
+        if key in _COMPILED:
+            return _COMPILED[key]
         ask = self.act.ask.model_validate({key: value for key, value in spec.action.items() if key != "use"})
         parameters = self.act.plan(self.resource, self.before, ask, self.aws)
         context = PromiseContext(
@@ -132,13 +149,28 @@ class Scene(World):
             before=self.before.state.model_dump(mode="json"),
             predicted=self.act.predict(self.before.state, parameters).model_dump(mode="json"),
             parameters=parameters.model_dump(mode="json"),
-            signal=signal,
+            signal=self.signal,
             alarm=alarm,
         )
-        found.promise(*compile_promises(spec, context))
-        return found
+        return _COMPILED.setdefault(key, compile_promises(spec, context))
 
     def _happened(self, effect: Effect) -> None:
         """A change took effect: when it is the fix, all is well from now on; when it is the undo, no longer."""
+        self.naked += self._unguarded(effect)
         changed = self.act.undo is Undo.NONE or self.capture().digest != self.before.digest
         self.reality.fixed_at = self.clock.now() if self.works and changed else None
+
+    def _unguarded(self, effect: Effect) -> list[str]:
+        """I28: return what is missing at the moment of an effect: its written intent, its lease, time left, a snapshot."""
+        lease = self.state.read(where := ref(Lease, self.resource.arn)).get(where)
+        if lease is None or not lease.owner or self.clock.now() >= lease.until:
+            return [f"{effect} happened without a lease"]
+        refs = ref(ContractHead, lease.owner), ref(Step, lease.owner, "execute"), ref(Step, lease.owner, "restore")
+        view = self.state.read(*refs)
+        head, steps = view.get(refs[0]), [step for where in refs[1:] if (step := view.get(where))]
+        found = []
+        if not any(step.status is StepStatus.INTENT and step.fence == lease.fence for step in steps):
+            found.append(f"{effect} happened without an intent of the lease's holder")
+        if head is None or head.fence != lease.fence or head.snapshot is None:
+            found.append(f"{effect} happened without a snapshot under the lease")
+        return found

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from grace.diagnoses.loader import built_in
-from grace.diagnoses.rulebook import Rulebook
 from grace.flow.ask import ask
 from grace.flow.benchmark import baseline, outcome
 from grace.flow.close import close
@@ -114,7 +113,7 @@ class World:
             modes={p.spec.name: mode for p in playbooks},
             **catalogue,
         )
-        self.rulebook = Rulebook(self.catalogue.rules)
+        self.rulebook = built_in()
         self.machine = Machine(self._doors(), self.clock.advance)
         self.between: Callable[[World, Execution], None] = lambda _world, _execution: None
         """Called before each state: tests change the world here."""

@@ -1,0 +1,258 @@
+"""The crash matrix: the worker dies before and after every outbound call of every step of every built-in playbook.
+
+Whatever happens, in the end there is one side effect at most, no orphan, an undo that is done or still possible, a whole
+log, and no success that was not measured (I1, I3, I10, I26 to I33; F47 to F50, F54 to F57). What a crash leaves behind the
+state machine's own retries take up, and where those end the sweep does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from grace.evidence.verdict import VerdictKind, decide
+from grace.flow import close, execute, gate, rollback, verify
+from grace.model.contract import ContractStatus, EffectClass, Undo
+from grace.model.entry import Commit, EntryDraft, ref
+from grace.model.records import Lease, Subsystem
+from tests.support import life as living
+from tests.support.invariants import broken
+from tests.support.life import WAITING, Life
+from tests.support.machine import DEFINITION
+from tests.support.matrix import ASKED, HELD, HURT, KILLED, NOT_HELD, STOPPED, Figures, Part, Path, clean, run
+from tests.support.scenes import Scene, playbooks
+from tests.support.taps import DEATHS
+
+STATES = sorted({name for name, state in DEFINITION["States"].items() if state["Type"] != "Fail"} | {WAITING})
+OF_AN_ACTION = sorted({str(each.spec.action["use"]): name for name, each in playbooks().items()}.values())
+"""One playbook for each action: what the flow meets differs by action and resource, not by what a playbook promises."""
+Publish = Callable[[str, Any], None]
+
+
+def publish(record: Publish, what: str, playbook: str, figures: Figures) -> None:
+    """Print x of y, and have it printed with the others at the end."""
+    print(f"{what}: {playbook}: {figures}")
+    record("figure", (what, playbook, figures.runs - len(figures.breaches), figures.runs))
+
+
+@pytest.mark.parametrize("playbook", playbooks())
+def test_the_worker_dies_before_and_after_every_call(playbook: str, record_property: Publish) -> None:
+    """F47, F48: held and verified, not held and put back, asked and approved, stopped and swept."""
+    figures = run(playbook, KILLED)
+    publish(record_property, "crash matrix", playbook, figures)
+    assert figures.runs > 300
+    assert not figures.breaches
+
+
+@pytest.mark.parametrize("playbook", OF_AN_ACTION)
+def test_it_dies_twice_and_every_error_strikes(playbook: str, record_property: Publish) -> None:
+    """The same call killed twice; an answer lost of a call that was or was not done; throttled, unavailable, denied."""
+    figures = run(playbook, HURT)
+    publish(record_property, "fault matrix", playbook, figures)
+    assert not figures.breaches
+
+
+@pytest.mark.parametrize("playbook", playbooks())
+def test_somebody_stops_it_in_every_state(playbook: str, record_property: Publish) -> None:
+    """F55 to F57: abort, execution timeout and a deleted machine run no Catch; the sweep ends what they leave."""
+    ran, breaches = 0, []
+    for path in (HELD, ASKED):
+        for state in STATES:
+            life = Life(Scene(playbook, mode=path.mode), stop_at=state)
+            life.run()
+            ran += 1
+            found = [*broken(life), *_wrong_end(life)]
+            breaches += [tuple(f"stopped at {state}: {each}" for each in found)] if found else []
+    figures = Figures(ran, tuple(breaches))
+    publish(record_property, "stopped in every state", playbook, figures)
+    assert not figures.breaches
+
+
+BEFORE_EFFECT = {"Mode", "NeedsApproval", "Preflight", "Ask", WAITING, "Decided", "Snapshot", "Baseline", "Execute"}
+ACTED = {"Settle", "Benchmark", "Verify"}
+
+
+def _wrong_end(life: Life) -> list[str]:
+    """Stopped before the effect: refused. After it, before the verdict: undone, or held. Else it had ended well."""
+    scene, [contract] = life.scene, life.contracts()
+    undone = ContractStatus.SAFE_HOLD if scene.act.undo is Undo.NONE else ContractStatus.ROLLED_BACK
+    expected = ContractStatus.VERIFIED
+    if life.sweeps and life.stop_at in BEFORE_EFFECT:
+        expected = ContractStatus.REFUSED
+    elif life.stop_at in ACTED:
+        expected = undone
+    status = scene.head(contract).status
+    return [] if status is expected else [f"it is {status.value} instead of {expected.value}"]
+
+
+@pytest.mark.parametrize("playbook", playbooks())
+def test_a_clean_run_ends_as_it_should(playbook: str) -> None:
+    """Without a fault: kept when the promise holds; put back when not, or held where nothing can be put back."""
+    undo = Scene(playbook).act.undo
+    undone = ContractStatus.SAFE_HOLD if undo is Undo.NONE else ContractStatus.ROLLED_BACK
+    ends = {path.name: clean(playbook, path).status for path in (HELD, NOT_HELD, ASKED, STOPPED)}
+    assert ends == {
+        "held": ContractStatus.VERIFIED,
+        "not held": undone,
+        "asked": ContractStatus.VERIFIED,
+        "stopped": undone,
+    }
+    assert clean(playbook, HELD).effects == 1
+    assert clean(playbook, NOT_HELD).effects == (1 if undo is Undo.NONE else 2)
+
+
+def test_every_port_and_step_is_in_the_matrix() -> None:
+    """A port or a step that no run uses would be a hole in the matrix."""
+    sites = [
+        site for name in playbooks() for path in (HELD, NOT_HELD, ASKED, STOPPED) for site in clean(name, path).sites
+    ]
+    assert {site.call.split(".")[0] for site in sites} == {
+        *("store", "vault", "aws", "metrics", "alarms", "workflow", "messages", "sealer", "permissions")
+    }
+    steps = {"triage", "draft", "answer", "resolve", "reap"}
+    tasks = {s["Parameters"]["Payload"]["step"] for s in DEFINITION["States"].values() if s["Type"] == "Task"}
+    assert {site.step for site in sites} == steps | tasks
+
+
+# -- what nobody can say, and who acts too late
+
+
+@pytest.mark.parametrize("playbook", [n for n in OF_AN_ACTION if Scene(n).act.effect is EffectClass.ONCE])
+@pytest.mark.parametrize("fault", DEATHS, ids=lambda fault: fault.name)
+def test_what_nobody_can_say_is_left_to_a_person(playbook: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F48, class E: killed around the call, and nothing tells whether it happened: not repeated, held, a person told."""
+    life = Life(Scene(playbook))
+    monkeypatch.setattr(type(life.scene.act), "happened", lambda *_: None)
+    [site] = [s for s in clean(playbook, HELD).sites if s.step == "execute" and _changes(s.call)]
+    life.scene.wire.at, life.scene.wire.fault = site, fault
+    life.run()
+    assert not broken(life)
+    assert len(life.scene.effects.made) == (1 if fault.after else 0)
+    assert life.scene.head(life.contracts()[0]).status is ContractStatus.SAFE_HOLD
+
+
+def _changes(call: str) -> bool:
+    return call.startswith("aws.") and not call.split(".")[2].startswith(("describe", "get", "list", "lookup"))
+
+
+def late(playbook: str) -> Scene:
+    """Let another contract take the lease over while a worker sleeps just before it acts; return what it then did."""
+    life = Life(Scene(playbook))
+    scene = life.scene
+
+    def taken(scene: Scene) -> None:
+        where = ref(Lease, scene.resource.arn)
+        lease = scene.state.read(where).need(where)
+        other = lease.model_copy(update={"owner": "c-other", "fence": lease.fence + 1})
+        scene.state.commit(
+            Commit(
+                command="another contract",
+                head=Subsystem(name="another", at=scene.clock.now()),
+                entries=(EntryDraft(type="contract.snapshotted"),),
+                at=scene.clock.now(),
+                actor="grace",
+                subsystem="snapshot",
+                items=(other,),
+            )
+        )
+
+    door = scene.machine.doors["execute"]
+
+    def slept(event: dict[str, Any]) -> dict[str, Any]:
+        scene.machine.doors["execute"] = door
+        taken(scene)
+        return door(event)
+
+    scene.machine.doors["execute"] = slept
+    life.run()
+    return scene
+
+
+def test_a_worker_whose_lease_was_taken_over_does_nothing() -> None:
+    """F50, I26, I32: the fence it holds is no longer the lease's."""
+    scene = late("scale_out_group")
+    assert not scene.effects.made
+    assert not scene.naked
+
+
+# -- each mechanism taken away is found
+
+
+def breaches(playbook: str, *parts: Part) -> str:
+    """Return everything that is wrong in these runs."""
+    return "\n".join(line for each in run(playbook, parts).breaches for line in each)
+
+
+def only(path: Path, *steps: str) -> Part:
+    return Part(path, steps, DEATHS)
+
+
+@pytest.mark.parametrize("playbook", ["restart_ecs_service", "reboot_instance"])
+def test_without_the_intent_an_effect_is_doubled(playbook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean(playbook, HELD)
+    intend, act = execute._intend, type(Scene(playbook).act)
+    call = act.run
+
+    def late_intent(loaded: Any, work: Any, passed: Any, services: Any) -> Any:
+        call(work.act, loaded.contract.resource, work.parameters, work.now, services.aws, "")
+        return intend(loaded, work, passed, services)
+
+    monkeypatch.setattr(execute, "_intend", late_intent)
+    monkeypatch.setattr(act, "run", lambda *_: None)
+    found = breaches(playbook, only(HELD, "execute"))
+    assert "2 effects" in found
+    assert "without an intent" in found
+
+
+@pytest.mark.parametrize("playbook", ["roll_back_lambda_alias", "scale_out_group", "reboot_instance"])
+def test_without_looking_first_an_effect_is_doubled(playbook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean(playbook, HELD)
+    monkeypatch.setattr(execute, "_happened_before", lambda *_: False)
+    assert "2 effects" in breaches(playbook, only(HELD, "execute"))
+
+
+def test_without_the_fence_two_act_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_lease", lambda lease, *_: lease)
+    assert "without an intent" in "".join(late("scale_out_group").naked)
+
+
+def test_without_the_sweep_what_was_stopped_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(living, "reap", lambda *_: None)
+    life = Life(Scene("scale_out_group"), stop_at="Benchmark")
+    life.run()
+    assert "is left open" in "".join(broken(life))
+
+
+def test_a_verdict_without_a_measurement_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def always(results: Sequence[Any], guards: Any) -> Any:
+        return replace(decide(results, guards), kind=VerdictKind.VERIFIED)
+
+    monkeypatch.setattr(verify, "decide", always)
+    life = Life(Scene("scale_out_group", works=False))
+    life.run()
+    assert "were not measured as kept" in "".join(broken(life))
+
+
+def test_an_undo_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback that does not measure would say it is back."""
+    scene = Scene("scale_out_group", works=False)
+    monkeypatch.setattr(type(scene.kind), "restore", lambda *_: None)
+    life = Life(scene)
+    life.run()
+    assert life.scene.head(life.contracts()[0]).status is ContractStatus.SAFE_HOLD
+    assert not broken(life)
+
+    monkeypatch.setattr(rollback, "_restore", lambda undo, services: rollback._restored(undo, scene.before, services))
+    life = Life(Scene("scale_out_group", works=False))
+    life.run()
+    assert "not as it was" in "".join(broken(life))
+
+
+def test_a_lease_that_is_not_given_back_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(close, "_lease", lambda *_: [])
+    life = Life(Scene("scale_out_group"))
+    life.run()
+    assert "the lease of" in "".join(broken(life))
