@@ -39,7 +39,6 @@ class CloudWatchAlarms:
                 return found
             arguments["NextToken"] = answer["NextToken"]
 
-
     def _ours(self, alarm: dict[str, Any]) -> bool:
         return bool(self._own_topic) and self._own_topic in alarm.get("AlarmActions", [])
 
