@@ -1,0 +1,86 @@
+"""`grace missions`, `grace show`, `grace why`: what is so. They read and change nothing."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from grace.diagnoses.rulebook import Rulebook
+from grace.flow.explain import why
+from grace.model.contract import ContractHead
+from grace.model.entry import ref
+from grace.model.mission import Mission
+from grace.ports import Services
+from infra.cli import views
+from infra.cli.commands import Commands
+from infra.cli.dossier import dossier
+from infra.cli.reach import Reach, reach
+
+FAR = timedelta(days=400)
+"""Beyond any deadline: every open mission is due before."""
+
+
+def add(commands: Commands) -> None:
+    """Add the commands that read."""
+    missions = commands.add("missions", "list what is open: what happened, and how far it is", _missions)
+    show = commands.add("show", "everything about one contract", _show)
+    show.add_argument("contract", help="the contract's id (c-…), or its mission's (m-…)")
+    why_command = commands.add("why", "why Grace acts, or does not act, on an alarm or a resource", _why)
+    why_command.add_argument("subject", help="an alarm's name or ARN, or a resource's ARN")
+    for command in (missions, show, why_command):
+        commands.deployed(command)
+        command.add_argument("--json", action="store_true", help="write JSON instead of text")
+
+
+def open_missions(services: Services) -> tuple[list[Mission], dict[str, ContractHead]]:
+    """Return the missions that are not closed, the oldest first, and the heads of their contracts by id."""
+    missions = sorted(services.store.open(Mission, datetime.now(UTC) + FAR), key=lambda mission: mission.opened_at)
+    heads: dict[str, ContractHead] = {}
+    for mission in missions:
+        if mission.contract_id:
+            where = ref(ContractHead, mission.contract_id)
+            head = services.store.read(where).get(where)
+            if head:
+                heads[mission.contract_id] = head
+    return missions, heads
+
+
+def _missions(arguments: argparse.Namespace, console: Console) -> int:
+    missions, heads = open_missions(_reach(arguments).services)
+    if arguments.json:
+        document = [
+            {
+                "mission": mission.model_dump(mode="json"),
+                "contract": heads[key].model_dump(mode="json") if (key := mission.contract_id or "") in heads else None,
+            }
+            for mission in missions
+        ]
+        views.print_json(console, document)
+    else:
+        console.print(views.missions_view(missions, heads))
+    return 0
+
+
+def _show(arguments: argparse.Namespace, console: Console) -> int:
+    found = dossier(arguments.contract, _reach(arguments).services)
+    if arguments.json:
+        views.print_json(console, found.document())
+    else:
+        console.print(views.contract_view(found))
+    return 0
+
+
+def _why(arguments: argparse.Namespace, console: Console) -> int:
+    services = _reach(arguments).services
+    checks = why(arguments.subject, services, Rulebook(services.catalogue.rules))
+    if arguments.json:
+        views.print_json(console, [check.model_dump(mode="json") for check in checks])
+    else:
+        console.print(views.checks_view(arguments.subject, checks))
+    return 0
+
+
+def _reach(arguments: argparse.Namespace) -> Reach:
+    return reach(arguments.prefix, arguments.root)

@@ -1,0 +1,126 @@
+"""The sentences: what a status means for the resource, what to do next, and a promise in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from grace.model.contract import ContractHead, ContractStatus, Undo
+from grace.model.expectation import AlarmLine, Expectation, HttpLine, InvokeLine, MetricLine, StateLine
+from infra.cli.dossier import Dossier
+
+S = ContractStatus
+
+GOOD = frozenset({S.VERIFIED})
+BAD = frozenset({S.SAFE_HOLD})
+MOVING = frozenset({S.DRAFTED, S.AWAITING_APPROVAL, S.APPROVED, S.EXECUTING, S.VERIFYING, S.ROLLING_BACK})
+
+_SAFE: dict[ContractStatus, str] = {
+    S.DRAFTED: "Yes. Nothing has been done to it.",
+    S.AWAITING_APPROVAL: "Yes. Nothing has been done to it; people have been asked.",
+    S.APPROVED: "Yes. Nothing has been done to it yet; it is about to be.",
+    S.EXECUTING: "It is being changed now. Whatever fails from here on is put back.",
+    S.VERIFYING: "It is changed and not proven yet. What was promised is measured, and put back if it does not hold.",
+    S.ROLLING_BACK: "It is being put back as it was.",
+    S.VERIFIED: "Yes. What was promised was measured and holds.",
+    S.PARTIAL: "Yes. All that must hold was measured and holds; something that should hold does not.",
+    S.ROLLED_BACK: "Yes. It was measured to be as it was before. What raised the alarm is not solved.",
+    S.SAFE_HOLD: "Not known. It is left as it is, and nobody of ours touches it until a person releases it.",
+    S.DENIED: "Yes. Nothing was done to it.",
+    S.EXPIRED: "Yes. Nothing was done to it: nobody decided in time.",
+    S.SUPERSEDED: "Yes. Nothing was done to it: the alarm recovered by itself.",
+    S.REFUSED: "Yes. Nothing was done to it.",
+    S.SHADOWED: "Yes. Nothing was done to it: the playbook is in shadow.",
+}
+
+_UNDER_WAY = ("Wait: the next look is due by {deadline}.", "Undo it now: grace rollback {key} --reason '…'")
+_KEPT = ("Make it permanent where it is declared: {owner}.",)
+_OPEN_AGAIN = (
+    "See what still stands in the way: grace why '{subject}'",
+    "Draft it again: grace retry {mission} --reason '…'",
+)
+_NEXT: dict[ContractStatus, tuple[str, ...]] = {
+    S.DRAFTED: _UNDER_WAY,
+    S.AWAITING_APPROVAL: ("Decide until {until} ({who}; {need} needed): grace decide {key} approve|reject",),
+    S.APPROVED: _UNDER_WAY,
+    S.EXECUTING: _UNDER_WAY,
+    S.VERIFYING: _UNDER_WAY,
+    S.ROLLING_BACK: ("Wait: the putting back is measured by {deadline}.",),
+    S.VERIFIED: _KEPT,
+    S.PARTIAL: _KEPT,
+    S.ROLLED_BACK: _OPEN_AGAIN,
+    S.REFUSED: _OPEN_AGAIN,
+    S.EXPIRED: _OPEN_AGAIN,
+    S.DENIED: _OPEN_AGAIN,
+    S.SAFE_HOLD: (
+        "Look at {resource} yourself.",
+        "When it is as it should be: grace release '{resource}' --reason '…'",
+    ),
+}
+
+COLOURS: dict[ContractStatus, str] = {
+    S.VERIFIED: "green",
+    S.PARTIAL: "yellow",
+    S.ROLLED_BACK: "yellow",
+    S.SAFE_HOLD: "red",
+    S.AWAITING_APPROVAL: "magenta",
+}
+
+
+def colour(status: ContractStatus) -> str:
+    """Return the colour a status is written in."""
+    return COLOURS.get(status, "cyan" if status in MOVING else "white")
+
+
+def safe(head: ContractHead) -> str:
+    """Return whether the resource is safe now."""
+    return _SAFE[head.status]
+
+
+def next_steps(found: Dossier) -> list[str]:
+    """Return what a person can do now, each with its command."""
+    head, contract = found.head, found.contract
+    steps = _NEXT.get(head.status, ("Nothing.",))
+    if head.status is S.AWAITING_APPROVAL and found.approval is None:
+        steps = ("Wait: the approval is being written.",)
+    if head.status in {S.VERIFIED, S.PARTIAL} and contract.owner.kind == "none":
+        steps = ("Nothing.",)
+    if contract.action.undo is Undo.NONE:
+        steps = tuple(step for step in steps if not step.startswith("Undo"))
+    approval = found.approval
+    facts = {
+        "key": head.contract_id,
+        "mission": head.mission_id,
+        "resource": head.resource,
+        "subject": contract.alarm or head.resource,
+        "deadline": clock(head.deadline),
+        "owner": f"{contract.owner.kind} {contract.owner.name}".rstrip(),
+        "who": ", ".join(approval.approvers) if approval else "",
+        "need": approval.need if approval else 0,
+        "until": clock(approval.expires_at) if approval else "",
+    }
+    return [step.format(**facts) for step in steps]
+
+
+def promise(line: Expectation) -> str:
+    """Return a promise in words, before anything was measured."""
+    match line:
+        case MetricLine():
+            names = " / ".join(f"{series.namespace} {series.name}" for series in line.series)
+            stat = "" if len(line.series) == 2 else f" {line.series[0].stat}"
+            return f"{names}{stat} {line.bound.text()} over {line.within} s"
+        case StateLine():
+            return f"{line.path} is {line.equals}"
+        case AlarmLine():
+            return f"the alarm {line.alarm.rpartition(':')[2]} becomes {line.becomes} within {line.within} s"
+        case InvokeLine():
+            return f"{line.times} calls answer {line.expect}"
+        case HttpLine():
+            return f"{line.times} requests to {line.url} answer {line.status}"
+
+
+def clock(at: datetime) -> str:
+    """Return a time as people read it: today's without its date."""
+    here = at.astimezone(UTC)
+    return (
+        here.strftime("%H:%M:%S UTC") if here.date() == datetime.now(UTC).date() else here.strftime("%d %b %H:%M UTC")
+    )

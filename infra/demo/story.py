@@ -1,0 +1,164 @@
+"""The storyteller: deploys Grace and the shop, breaks the shop three times, and tells how each of them ends."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from grace.errors import TransientError
+from infra.cli.errors import CommandError
+from infra.cli.lifecycle import install, start
+from infra.cli.progress import told
+from infra.cli.reach import Reach, engine_only
+from infra.cli.reading import open_missions
+from infra.demo import breaking, facts
+from infra.demo.incidents import Incident, incidents
+from infra.demo.report import report
+from infra.demo.telling import stage
+from infra.demo.traffic import Traffic
+from infra.local.deploy import clients
+from infra.local.engine import Engine
+from infra.local.paths import ROOT
+from infra.local.reconcile import Clients
+
+APPROVER = "ana"
+HEALTHY_SECONDS = 60
+"""How long the shop is watched before it is broken: what Grace compares with needs five of an alarm's periods."""
+PATIENCE_SECONDS = 300
+"""An incident that has not ended by then is told as it stands, and the demo has failed."""
+LOOK_SECONDS = 0.7
+
+
+def tell(console: Console, *, keep: bool = False, root: Path = ROOT) -> int:
+    """Tell the three incidents from an empty machine to the report; returns 0 when each ended as it must.
+
+    Whatever happens, also when a person interrupts, the engine ends and leaves nothing behind, unless `keep` says so.
+
+    Raises:
+        CommandError: an engine runs already.
+        LocalError: the engine or a deploy failed.
+    """
+    if Engine(root).status() is not None:
+        raise CommandError("An engine runs here already and the demo tells its story on a fresh one: run `grace down`.")
+    started = time.monotonic()
+    with _interruptible(), _engine(console, root, keep=keep) as aws:
+        state = Engine(root).status()
+        assert state is not None
+        shop = install(console, state, root=root, what="the shop", app=_app())
+        breaking.fill_group(aws)
+        traffic = Traffic(aws)
+        traffic.start()
+        opened = time.monotonic()
+        try:
+            grace = install(console, state, root=root, modes=json.dumps(facts.MODES))
+            _watch(console, opened)
+            place = engine_only(root)
+            cast = incidents(lambda contract: _decide(contract, root))
+            _play(console, place, aws, cast, traffic)
+        finally:
+            traffic.stop()
+        result = report(place, shop.seconds + grace.seconds, cast)
+        file = result.write(root)
+    well = all(each.as_promised for each in cast) and not result.reported_success_without_verification
+    ended = ", ".join(f"{each.telling.title}: {each.status or 'not ended'}" for each in cast)
+    console.print(f"{ended}.  Told in {time.monotonic() - started:.0f} s; written to {file.relative_to(root)}.")
+    if not well:
+        console.print("At least one incident did not end as it must.", style="bold red")
+    return 0 if well else 1
+
+
+@contextmanager
+def _engine(console: Console, root: Path, *, keep: bool) -> Iterator[Clients]:
+    """Start an engine, and end it whatever happens; nobody can interrupt the cleaning up."""
+    try:
+        yield clients(start(console, root=root))
+    finally:
+        if keep:
+            console.print("The engine keeps running: grace missions · grace show CONTRACT · grace down", style="dim")
+        else:
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            with told(console, "cleaning up"):
+                Engine(root).stop()
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take being ended like being interrupted, so that cleaning up happens then, too."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _app() -> str:
+    return shlex.join([sys.executable, "-m", facts.APP])
+
+
+def _watch(console: Console, opened: float) -> None:
+    """Let the shop be healthy for long enough to be compared with."""
+    left = HEALTHY_SECONDS - (time.monotonic() - opened)
+    if left > 0:
+        with told(console, f"letting the shop be healthy for {left:.0f} s more: Grace compares with that"):
+            time.sleep(left)
+
+
+def _play(console: Console, place: Reach, aws: Clients, cast: Sequence[Incident], traffic: Traffic) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with stage(console, [each.telling for each in cast], lambda: _footer(traffic)):
+        for each in cast:
+            each.begin(aws)
+        while not all(each.over for each in cast) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+            try:
+                _look(place, cast)
+            except TransientError:
+                # The engine is busy with the incidents themselves: the next look will see it.
+                continue
+
+
+def _look(place: Reach, cast: Sequence[Incident]) -> None:
+    services = place.services
+    missions, _ = open_missions(services)
+    for each in cast:
+        if not each.over:
+            alarm = None if each.fired else services.alarms.describe(each.alarm.name)
+            each.follow(services, alarm, missions)
+
+
+def _decide(contract: str, root: Path) -> str:
+    """Approve on the command line as somebody else than who asks; returns the command as a person would type it."""
+    command = ["decide", contract, "approve", "--as", APPROVER]
+    done = subprocess.run(  # noqa: S603 - the command is ours, word for word
+        [sys.executable, "-m", "infra.cli.main", *command, "--root", str(root)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CommandError(f"`grace {shlex.join(command)}` failed: {done.stderr.strip()}")
+    return f"grace decide {contract[:8]}… approve --as {APPROVER}"
+
+
+def _footer(traffic: Traffic) -> str:
+    checkout, workers, search = traffic.checkout, traffic.workers, traffic.search
+    return (
+        f" traffic: checkout {checkout.calls} calls, {checkout.failures} failed · orders wait {workers.last:.0f} ms"
+        f" for the supplier · search uses {search.last:.0f} % of its memory"
+    )
