@@ -145,9 +145,9 @@ def noisy_but_good(rng: random.Random) -> Callable[[World, Execution], None]:
     """The release helped: few errors, latency as before with its noise, the alarm in OK."""
 
     def between(world: World, execution: Execution) -> None:
+        end = int(world.clock.now().timestamp()) // 60 * 60
+        minutes = range(end - 3600, end, 60)
         if execution.state in {"Benchmark", "Ask"}:
-            end = int(world.clock.now().timestamp()) // 60 * 60
-            minutes = range(end - 3600, end, 60)
             world.metrics.put(shop_metric("Invocations", "Sum"), [(at, float(rng.randint(80, 120))) for at in minutes])
             world.metrics.put(shop_metric("Duration", "p95"), [(at, rng.gauss(153, 4)) for at in minutes])
         if execution.state == "Benchmark":
@@ -459,7 +459,7 @@ def test_i30_no_sequence_of_errors_gaps_and_dying_workers_ends_as_a_success_that
             world.heal()
             if now["metrics"] == "bad":
                 stays_bad(world, execution)
-            world.metrics.fetch = METRICS.get(now["metrics"], lambda _: real_fetch)(world)
+            world.metrics.fetch = METRICS[now["metrics"]](world) if now["metrics"] in METRICS else real_fetch
             world.aws.handlers["lambda", "invoke"] = INVOKES.get(now["invoke"], real_invoke)
             if now["alarm"] == "gone":
                 world.alarms._alarms.clear()

@@ -74,7 +74,9 @@ def _principal(event: dict[str, Any]) -> str:
     Raises:
         Refused: `unknown_person`.
     """
-    proved = event.get("requestContext", {}).get("authorizer", {}).get("iam", {}).get("userArn")
+    proved: Json = event
+    for key in ("requestContext", "authorizer", "iam", "userArn"):
+        proved = proved.get(key) if isinstance(proved, dict) else None
     if not isinstance(proved, str) or not proved:
         raise Refused("unknown_person", "the request carries no proved identity: sign it with your IAM credentials")
     return proved
