@@ -349,7 +349,7 @@ def test_a_task_is_answered_on_the_machine_that_waits() -> None:
 
 def test_aliases_and_versions_carry_their_functions_tags() -> None:
     tags = [{"Key": "grace:managed", "Value": "true"}]
-    known = {"shop": {"aliases": {"live": {}}, "versions": {"1": {}}}}
+    known: dict[str, Any] = {"shop": {"aliases": {"live": {}}, "versions": {"1": {}}}}
     functions = [("arn:aws:lambda:r:a:function:shop", tags), ("arn:aws:lambda:r:a:function:bare", [])]
     assert dict(qualified(functions, known)) == {
         "arn:aws:lambda:r:a:function:shop": tags,

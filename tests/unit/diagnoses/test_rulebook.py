@@ -10,9 +10,8 @@ import pytest
 
 from grace.diagnoses.loader import built_in, load
 from grace.diagnoses.rulebook import Rulebook
-from grace.model.diagnosis import Rule
 from grace.errors import InvalidPlaybook
-from grace.model.diagnosis import DiagnosisCode
+from grace.model.diagnosis import DiagnosisCode, Rule
 from grace.model.signal import Signal
 from grace.signals import parse
 

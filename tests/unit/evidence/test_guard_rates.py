@@ -8,6 +8,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -16,6 +17,7 @@ from grace.evidence.guards import GuardKind, Tolerance, judge_guard
 RUNS = 500
 MEAN = 50.0
 Noise = Callable[[random.Random, int], list[float]]
+Worse = Literal["higher", "lower"]
 
 
 def normal(rng: random.Random, n: int) -> list[float]:
@@ -50,7 +52,7 @@ def rates(
     shift: float,
     noise: float = 0.75,
     tolerance: float = 1.0,
-    worse: str = "higher",
+    worse: Worse = "higher",
 ) -> Counter[GuardKind]:
     sign = 1 if worse == "higher" else -1
     found: Counter[GuardKind] = Counter()
@@ -69,7 +71,7 @@ def rates(
 @by_model
 @by_size
 @pytest.mark.parametrize("worse", ["higher", "lower"])
-def test_at_most_5_percent_of_unchanged_runs_flag(model: str, before: int, after: int, worse: str) -> None:
+def test_at_most_5_percent_of_unchanged_runs_flag(model: str, before: int, after: int, worse: Worse) -> None:
     assert rates(model, before, after, shift=0, worse=worse)[GuardKind.WORSE] <= 0.05 * RUNS
 
 
@@ -77,7 +79,7 @@ def test_at_most_5_percent_of_unchanged_runs_flag(model: str, before: int, after
 @by_size
 @pytest.mark.parametrize("worse", ["higher", "lower"])
 def test_even_with_no_tolerance_at_most_5_percent_of_unchanged_runs_flag(
-    model: str, before: int, after: int, worse: str
+    model: str, before: int, after: int, worse: Worse
 ) -> None:
     """The significance part alone: fails if the effective sample size or the test is taken away."""
     assert rates(model, before, after, shift=0, worse=worse, tolerance=0)[GuardKind.WORSE] <= 0.05 * RUNS
@@ -93,7 +95,9 @@ def test_improvements_never_flag(model: str, before: int, after: int, shift: flo
 @by_model
 @by_size
 @pytest.mark.parametrize("worse", ["higher", "lower"])
-def test_a_regression_of_twice_the_tolerance_is_found_in_at_least_95_percent(model, before, after, worse) -> None:
+def test_a_regression_of_twice_the_tolerance_is_found_in_at_least_95_percent(
+    model: str, before: int, after: int, worse: Worse
+) -> None:
     assert rates(model, before, after, shift=2, worse=worse)[GuardKind.WORSE] >= 0.95 * RUNS
 
 

@@ -2,12 +2,15 @@
 
 import math
 import random
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.evidence.guards import GuardKind, Tolerance, judge_guard
+
+Worse = Literal["higher", "lower"]
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60)
 
@@ -43,7 +46,7 @@ def test_beyond_the_tolerance_but_not_significant_does_not_flag() -> None:
 
 
 @pytest.mark.parametrize(("worse", "kind"), [("higher", GuardKind.PASSED), ("lower", GuardKind.WORSE)])
-def test_direction(worse, kind) -> None:
+def test_direction(worse: Worse, kind: GuardKind) -> None:
     found = judge_guard(noisy(100), noisy(80, seed=8), worse=worse, tolerance=Tolerance(absolute=5))
     assert found.kind is kind
 
@@ -119,7 +122,7 @@ def test_a_burst_of_errors_among_zeros_is_seen_although_the_median_does_not_move
 
 @given(values, values, st.sampled_from(["higher", "lower"]), st.floats(0, 10), st.floats(0, 1))
 def test_whatever_the_data_no_flag_without_a_worse_mean_beyond_the_tolerance(
-    before, after, worse, absolute, relative
+    before: list[float], after: list[float], worse: Worse, absolute: float, relative: float
 ) -> None:
     tolerance = Tolerance(absolute, relative)
     found = judge_guard(before, after, worse=worse, tolerance=tolerance, min_samples=2)
@@ -135,10 +138,9 @@ def test_whatever_the_data_no_flag_without_a_worse_mean_beyond_the_tolerance(
 
 
 @given(values, values)
-def test_both_directions_never_flag_together(before, after) -> None:
-    kinds = [
-        judge_guard(before, after, worse=w, tolerance=Tolerance(), min_samples=2).kind for w in ("higher", "lower")
-    ]
+def test_both_directions_never_flag_together(before: list[float], after: list[float]) -> None:
+    directions: tuple[Worse, ...] = ("higher", "lower")
+    kinds = [judge_guard(before, after, worse=w, tolerance=Tolerance(), min_samples=2).kind for w in directions]
     assert kinds.count(GuardKind.WORSE) <= 1
 
 
@@ -155,6 +157,7 @@ def test_the_unit_of_the_metric_changes_nothing(unit: float) -> None:
     plain = judge_guard(noisy(10), noisy(12, seed=8), worse="higher", tolerance=Tolerance(relative=0.1))
     scaled = judge_guard(before, after, worse="higher", tolerance=Tolerance(relative=0.1))
     assert scaled.kind is plain.kind is GuardKind.WORSE
+    assert plain.effect is not None
     assert scaled.p_value == pytest.approx(plain.p_value, rel=1e-6)
     assert scaled.effect == pytest.approx(plain.effect * unit, rel=1e-6)
 
@@ -174,6 +177,6 @@ def test_impossible_tolerances_are_refused(bad: float) -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"), [({"min_samples": 1}, "at least 2"), ({"alpha": 0.0}, "alpha"), ({"alpha": 0.5}, "alpha")]
 )
-def test_impossible_settings_are_refused(wrong, sentence) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         judge_guard([1.0], [1.0], worse="higher", tolerance=Tolerance(), **wrong)

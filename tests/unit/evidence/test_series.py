@@ -1,6 +1,7 @@
 """Series: grid, gaps, fills, ratios and statistics. A gap is never turned into a value without a stated rule."""
 
 import math
+from collections.abc import Callable
 from statistics import quantiles
 
 import pytest
@@ -39,7 +40,9 @@ def test_the_same_datapoint_twice_is_one_and_a_contradiction_is_refused() -> Non
         (60, (0,), (math.nan,), "finite"),
     ],
 )
-def test_a_series_that_breaks_its_promise_cannot_be_built(period, timestamps, values, sentence) -> None:
+def test_a_series_that_breaks_its_promise_cannot_be_built(
+    period: int, timestamps: tuple[int, ...], values: tuple[float, ...], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         Series(period, timestamps, values)
 
@@ -70,7 +73,9 @@ def test_repeat_carries_the_last_value_forward_and_invents_none_before_the_first
 
 
 @given(cells, st.integers(0, 1000), st.integers(0, 2000), st.sampled_from(["gap", "zero", "repeat"]))
-def test_filling_changes_no_measured_value_and_leaves_the_window_never(points, start, end, missing) -> None:
+def test_filling_changes_no_measured_value_and_leaves_the_window_never(
+    points: dict[int, float], start: int, end: int, missing: Fill
+) -> None:
     source = Series.of(PERIOD, points.items())
     filled = source.filled(start, end, missing)
     read = dict(zip(filled.timestamps, filled.values, strict=True))
@@ -99,7 +104,9 @@ def test_a_missing_numerator_follows_the_rule() -> None:
 
 
 @given(cells, cells, st.sampled_from(["gap", "zero", "repeat"]))
-def test_a_ratio_exists_only_where_its_denominator_was_measured(above, below, missing) -> None:
+def test_a_ratio_exists_only_where_its_denominator_was_measured(
+    above: dict[int, float], below: dict[int, float], missing: Fill
+) -> None:
     result = ratio(Series.of(PERIOD, above.items()), Series.of(PERIOD, below.items()), missing)
     assert all(below.get(t, 0.0) != 0.0 for t in result.timestamps)
     if missing == "gap":
@@ -119,7 +126,7 @@ def test_a_ratio_of_sums_weighs_periods_by_how_much_happened_in_them() -> None:
 
 
 @pytest.mark.parametrize("combine", [align, ratio, ratio_of_sums])
-def test_series_of_different_periods_are_refused(combine) -> None:
+def test_series_of_different_periods_are_refused(combine: Callable[[Series, Series], object]) -> None:
     with pytest.raises(ValueError, match="60 s and 300 s cannot be aligned"):
         combine(series(1), Series(300, (0,), (1.0,)))
 

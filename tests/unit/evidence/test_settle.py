@@ -48,7 +48,9 @@ def points(notation: str) -> list[bool | None]:
 
 @pytest.mark.parametrize("previous", list(AlarmState))
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]} of 3: {row[1]}")
-def test_every_row_of_the_documented_tables(row, previous: AlarmState) -> None:
+def test_every_row_of_the_documented_tables(
+    row: tuple[int, str, *tuple[AlarmState | str, ...]], previous: AlarmState
+) -> None:
     m, notation, *states = row
     for treatment, state in zip(TREATMENTS, states, strict=True):
         settings = AlarmSettings(300, 3, m, treatment)
@@ -172,6 +174,6 @@ def test_an_alarm_without_a_period_is_refused_with_what_to_do() -> None:
         ((60, 1, 1, "sometimes"), "unknown missing-data treatment 'sometimes'"),
     ],
 )
-def test_settings_cloudwatch_would_refuse_are_refused(settings, sentence: str) -> None:
+def test_settings_cloudwatch_would_refuse_are_refused(settings: tuple[int, int, int, Missing], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         AlarmSettings.of("a", *settings)

@@ -12,6 +12,7 @@ from grace.evidence.verdict import (
     ExpectationResult,
     Importance,
     Outcome,
+    Verdict,
     VerdictKind,
     confidence,
     decide,
@@ -21,6 +22,8 @@ from grace.evidence.verdict import (
 MUST, SHOULD = Importance.MUST, Importance.SHOULD
 PASSED, FAILED, UNSURE = Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE
 LINES = list(itertools.product(Importance, Outcome))
+Run = tuple[Importance, list[bool | None], int]
+"""One expectation: its importance, what each sample said (None: lost), and how many it needs."""
 
 
 def line(importance: Importance, outcome: Outcome, samples: int = 10) -> ExpectationResult:
@@ -79,7 +82,7 @@ def test_confidence_is_reported_and_decides_nothing_d4() -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [line(SHOULD, PASSED)], [line(SHOULD, PASSED), line(SHOULD, PASSED)]])
-def test_nothing_promised_is_never_verified(lines) -> None:
+def test_nothing_promised_is_never_verified(lines: list[ExpectationResult]) -> None:
     verdict = decide(lines, {})
     assert verdict.kind is VerdictKind.INCONCLUSIVE
     assert verdict.confidence == 0.0
@@ -120,7 +123,9 @@ watches = st.lists(st.tuples(windows, st.lists(st.floats(), max_size=8)), max_si
 
 
 @given(runs, watches)
-def test_no_sequence_of_errors_gaps_or_terminations_is_a_success(observed, watched) -> None:
+def test_no_sequence_of_errors_gaps_or_terminations_is_a_success(
+    observed: list[Run], watched: list[tuple[list[float] | None, list[float]]]
+) -> None:
     """A None is an error, a gap, or a worker that never came back; a verdict that keeps the change needs measured passes."""
     results = [judge_samples(f"e{i}", importance, held, least) for i, (importance, held, least) in enumerate(observed)]
     judged = {
@@ -139,7 +144,7 @@ def test_no_sequence_of_errors_gaps_or_terminations_is_a_success(observed, watch
 
 
 @given(runs.filter(bool), st.data())
-def test_losing_a_sample_or_turning_it_bad_never_improves_the_verdict(observed, data) -> None:
+def test_losing_a_sample_or_turning_it_bad_never_improves_the_verdict(observed: list[Run], data: st.DataObject) -> None:
     """Monotone in every single observation: True to None (lost) to False (bad) only ever goes down."""
     which = data.draw(st.integers(0, len(observed) - 1))
     importance, held, least = observed[which]
@@ -147,7 +152,7 @@ def test_losing_a_sample_or_turning_it_bad_never_improves_the_verdict(observed, 
         return
     at = held.index(True)
 
-    def judged_with(replacement: bool | None):
+    def judged_with(replacement: bool | None) -> Verdict:
         changed = [*held[:at], replacement, *held[at + 1 :]]
         now = [*observed[:which], (importance, changed, least), *observed[which + 1 :]]
         return decide([judge_samples(f"e{i}", *one) for i, one in enumerate(now)], {})
@@ -163,7 +168,9 @@ def test_losing_a_sample_or_turning_it_bad_never_improves_the_verdict(observed, 
     st.lists(st.sampled_from(GuardKind), min_size=1, max_size=3),
     st.data(),
 )
-def test_a_worse_result_never_improves_the_verdict(lines, kinds, data) -> None:
+def test_a_worse_result_never_improves_the_verdict(
+    lines: list[tuple[Importance, Outcome]], kinds: list[GuardKind], data: st.DataObject
+) -> None:
     i, j = data.draw(st.integers(0, len(lines) - 1)), data.draw(st.integers(0, len(kinds) - 1))
     verdict = decide([line(*one) for one in lines], guards(kinds))
     for outcome in WORST_FIRST[: WORST_FIRST.index(lines[i][1])]:
@@ -225,7 +232,7 @@ def test_what_nobody_measured_has_no_confidence() -> None:
         ([True, None], 1, PASSED),
     ],
 )
-def test_samples_to_outcome(held, least: int, outcome: Outcome) -> None:
+def test_samples_to_outcome(held: list[bool | None], least: int, outcome: Outcome) -> None:
     result = judge_samples("ping", MUST, held, least)
     assert (result.outcome, result.samples, result.supporting) == (
         outcome,

@@ -1,5 +1,7 @@
 """The reference windows: where they end, what shortens them, and that no datapoint mixes two of them."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,8 +101,8 @@ def test_all_fixed_comparisons_at_the_threshold() -> None:
         ({"settings": AlarmSettings(300, 1, 1)}, "300 s but its datapoints are 60 s apart"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(change, sentence: str) -> None:
-    arguments = {
+def test_what_cannot_be_answered_is_refused(change: dict[str, Any], sentence: str) -> None:
+    arguments: dict[str, Any] = {
         "datapoints": Series.of(P, [(0, 1.0)]),
         "settings": AlarmSettings(P, 1, 1),
         "threshold": 5.0,
@@ -142,7 +144,9 @@ def test_a_healthy_window_holds_no_breaching_datapoint_and_ends_at_one(notation:
         (1000, 999, None),
     ],
 )
-def test_during_lies_between_approval_and_action(action_start, approved_at, expected) -> None:
+def test_during_lies_between_approval_and_action(
+    action_start: int, approved_at: int | None, expected: Window | None
+) -> None:
     assert during_window(action_start=action_start, period=P, length=300, approved_at=approved_at) == expected
 
 
@@ -173,7 +177,9 @@ def test_a_negative_settle_is_refused() -> None:
     st.integers(0, 2000),
     st.sampled_from([10, 60, 300]),
 )
-def test_no_datapoint_mixes_before_and_after_the_action(start, took, settle, waited, period) -> None:
+def test_no_datapoint_mixes_before_and_after_the_action(
+    start: int, took: int, settle: int, waited: int, period: int
+) -> None:
     end = start + took
     during = during_window(action_start=start, period=period, length=1200)
     after = after_window(action_end=end, settle=settle, now=end + settle + waited, period=period, length=1200)

@@ -47,7 +47,7 @@ def stop(world: World, contract: str) -> None:
 @pytest.mark.parametrize("state", ["Settle", "Benchmark", "Verify"])
 def test_a_guard_alarm_after_the_action_undoes_it(state: str) -> None:
     here = world()
-    fired = []
+    fired: list[str] = []
 
     def between(world: World, execution: object) -> None:
         if getattr(execution, "state", "") == state and not fired:
