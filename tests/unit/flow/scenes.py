@@ -6,15 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import pytest
+
+from grace.errors import Refused
 from grace.flow.answer import Answer, answer
+from grace.flow.loading import advance, load, ticket_for
 from grace.flow.operate import Order, operate
 from grace.flow.reap import Swept, reap
 from grace.flow.resolve import react
 from grace.ledger.replay import replay
 from grace.model.approval import Approval, Decision
 from grace.model.base import Item
-from grace.model.contract import Contract, ContractHead, ContractStatus
-from grace.model.entry import ref
+from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Ticket
+from grace.model.entry import EntryDraft, ref
 from grace.model.mission import Mission
 from grace.model.records import Evidence, KillSwitch, Lease, Step, StopOrder
 from grace.model.signal import MetricRef
@@ -23,7 +27,7 @@ from grace.stores import keys
 from grace.stores.rows import item_of
 from tests.support.machine import Execution
 from tests.support.playbooks import roll_back_alias
-from tests.support.world import ACCOUNT, ALARM, REGION, START, World, alarm_event
+from tests.support.world import ACCOUNT, REGION, START, World, alarm_event, shop_metric
 
 T = TypeVar("T", bound=Item)
 Between = Callable[[World, Execution], None]
@@ -178,6 +182,75 @@ def story(world: World, stream: str) -> list[str]:
     return [entry.type for entry in world.store.story(stream)]
 
 
+# -- small tools
+
+
+def refusal(work: Callable[[], object]) -> str:
+    """The short code of the refusal that some work ends in."""
+    with pytest.raises(Refused) as caught:
+        work()
+    return caught.value.code
+
+
+def ticket_of(world: World, contract: str) -> Ticket:
+    return ticket_for(need(world, Contract, contract), needs_approval=True)
+
+
+def forge(world: World, contract: str, *items: Any) -> None:
+    """Write items as somebody with the table in hand could."""
+    loaded = load(ticket_of(world, contract), world)
+    advance(
+        world,
+        loaded,
+        loaded.head,
+        door="forger",
+        command=("forged", str(loaded.head.version)),
+        entries=[EntryDraft(type="contract.forged")],
+        items=items,
+    )
+
+
+def call_of(execution: Execution, step: str) -> Call:
+    return Call.model_validate({"ticket": execution.document, "step": step})
+
+
+def second_release(world: World) -> None:
+    """A second bad release, and its alarm."""
+    at = world.clock.now()
+    world.lambdas.functions["shop"]["versions"].append("3")
+    world.lambdas.alias("shop", "live", "3")
+    world.lambdas.broken = {"3"}
+    world.alarm("ALARM", at)
+    assert world.fire(alarm_event("ALARM", at)) == []
+    run(world)
+
+
+def reported(code: str, **detail: Any) -> dict[str, Any]:
+    """An application's own `error.detected`."""
+    return {
+        "version": "0",
+        "id": "7a2f6f0e-8f4e-4f0c-9b57-0d1f6c1f0001",
+        "detail-type": "error.detected",
+        "source": "shop.checkout",
+        "account": ACCOUNT,
+        "time": "2026-01-31T12:00:00Z",
+        "region": REGION,
+        "resources": [],
+        "detail": {"service": "checkout", "code": code, "severity": "high"} | detail,
+    }
+
+
+def announced(world: World) -> list[str]:
+    """The names of the events that announced an end."""
+    return [event for event, _ in world.messages.published if event.startswith("agentic.")]
+
+
+def holes(world: World, metric: str) -> None:
+    """The series of the last hours gets holes: every point is no number."""
+    now = int(world.clock.now().timestamp()) // 60 * 60
+    world.metrics.put(shop_metric(metric, "Sum"), [(at, float("nan")) for at in range(now - 3600, now + 60, 60)])
+
+
 # -- services beside the shop
 
 
@@ -296,6 +369,3 @@ def ended(world: World) -> None:
         assert head.terminal, f"I29: {head.contract_id} is {head.status.value}"
         assert head.closed, f"I29: {head.contract_id} was never closed"
     assert not [e.name for e in world.workflow.executions.values() if e.status == "RUNNING"]
-
-
-ALARM_ARN = ALARM

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,32 +10,28 @@ import pytest
 from grace.errors import (
     AccessDenied,
     Busy,
-    Conflict,
     GraceError,
     IntegrityError,
     NotFound,
-    Refused,
     StaleFence,
     Throttled,
     Unavailable,
 )
 from grace.flow import gate
 from grace.flow.execute import execute
-from grace.flow.gate import hour_of
 from grace.flow.rollback import rollback
 from grace.flow.snapshot import lease_seconds
 from grace.flow.snapshot import snapshot as take_snapshot
-from grace.model.contract import Call, Contract, ContractStatus, Pointer
+from grace.model.contract import Contract, ContractStatus, Pointer
 from grace.model.entry import Commit, EntryDraft
-from grace.model.records import HourLimit, InFlight, KillSwitch, Lease, Step
+from grace.model.records import KillSwitch, Lease, Step
 from grace.stores.memory import MemoryStore
 from grace.stores.rows import row_of
 from tests.support.machine import Execution
-from tests.support.playbooks import catalogued, roll_back_alias
 from tests.support.world import START, World, alarm_event, shop_metric
 from tests.unit.flow.scenes import (
     SHOP,
-    add_service,
+    call_of,
     check,
     ended,
     every,
@@ -52,7 +45,7 @@ from tests.unit.flow.scenes import (
     put_alarm,
     read,
     run,
-    service_event,
+    second_release,
     shop,
     stays_bad,
     sweep,
@@ -61,10 +54,6 @@ from tests.unit.flow.scenes import (
 
 AFTER_THE_ACTION = ("Settle", "Benchmark", "Verify", "Verdict")
 BEFORE_THE_ACTION = ("Mode", "NeedsApproval", "Snapshot", "Baseline", "Execute")
-
-
-def call(execution: Execution, step: str) -> Call:
-    return Call.model_validate({"ticket": execution.document, "step": step})
 
 
 # -- F60, I36: the kill switch
@@ -175,145 +164,6 @@ def test_the_kill_switch_is_lifted_by_resume_and_contracts_run_again() -> None:
     check(world)
 
 
-# -- limits: F61, I35
-
-
-def fleet(count: int, **limits: Any) -> World:
-    """So many services with a bad release each, one playbook with its limits, all alarms fired and drafted."""
-    in_flight = limits.pop("in_flight", 100)
-    spec = roll_back_alias().spec
-    wanted = spec.model_copy(update={"limits": spec.limits.model_copy(update=limits)})
-    world = World((catalogued(wanted),), global_in_flight=in_flight)
-    for n in range(count):
-        [alarm] = add_service(world, f"svc{n}")
-        assert world.fire(service_event(f"svc{n}", alarm)) == []
-    world.draft()
-    assert len(world.contracts()) == count
-    return world
-
-
-def to_execute(world: World) -> list[Execution]:
-    executions = [world.workflow.executions[name] for name in world.contracts()]
-    for execution in executions:
-        until(world, "Execute", execution.name)
-    return executions
-
-
-@pytest.mark.parametrize("per_hour", [1, 3, 7])
-def test_f61_twenty_contracts_side_by_side_keep_the_playbooks_hourly_limit(per_hour: int) -> None:
-    world = fleet(20, per_hour=per_hour)
-    run(world)
-    acted = [h for h in heads(world) if read(world, Step, h.contract_id, "execute")]
-    assert len(acted) == per_hour
-    assert world.lambdas.changes <= 2 * per_hour, "each acted once and was put back at most once"
-    refused = [h for h in heads(world) if h.status is ContractStatus.REFUSED]
-    assert len(refused) == 20 - per_hour
-    assert all("which is its limit" in h.reason for h in refused)
-    ended(world)
-    check(world)
-
-
-@pytest.mark.parametrize("limit", ["per_hour", "in_flight"])
-def test_f61_twenty_workers_at_the_same_moment_keep_the_limit(limit: str) -> None:
-    """Twenty threads at the gate at once: it is the transaction that counts, not what each has read."""
-    world = fleet(20, **({"per_hour": 3} if limit == "per_hour" else {"per_hour": 100, "in_flight": 3}))
-    executions = to_execute(world)
-    barrier = Barrier(20)
-
-    def act(execution: Execution) -> None:
-        barrier.wait()
-        for _ in range(50):
-            try:
-                execute(call(execution, "execute"), world)
-            except Conflict:
-                continue
-            except Refused:
-                return
-            return
-
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(act, executions))
-    assert len(every(world, Step)) == 3
-    assert world.lambdas.changes == 3
-    check(world)
-
-
-def test_f61_without_the_count_in_the_transaction_more_would_act(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mutant: the gate reads limits and nobody counts."""
-    monkeypatch.setattr(gate, "_limits", lambda *_: None)
-    world = fleet(5, per_hour=1)
-    run(world)
-    assert sum(step.name == "execute" for step in every(world, Step)) == 5
-
-
-def test_the_global_limit_holds_and_is_given_back_at_the_end() -> None:
-    world = fleet(4, per_hour=100, in_flight=2)
-    executions = to_execute(world)
-    for execution in executions:
-        world.machine.step(execution)
-    assert len(need(world, InFlight).contracts) == 2
-    assert world.lambdas.changes == 2
-    run(world)
-    assert need(world, InFlight).contracts == ()
-    assert sum(h.status is ContractStatus.REFUSED for h in heads(world)) == 2
-    ended(world)
-
-
-def test_the_hourly_limit_counts_by_the_clock_hour() -> None:
-    world = fleet(2, per_hour=1)
-    first, second = world.contracts()
-    world.machine.run(world.workflow.executions[first])
-    assert need(world, HourLimit, "roll_back_lambda_alias", hour_of(START)).used == 1
-    world.clock.advance(3600)
-    until(world, "Settle", second)
-    assert need(world, HourLimit, "roll_back_lambda_alias", hour_of(world.clock.now())).used == 1
-
-
-def test_the_gate_looks_up_its_limit_under_one_time_also_at_the_turn_of_an_hour() -> None:
-    world = shop()
-    execution = until(world, "Execute")
-    turn = START + timedelta(hours=1)
-    world.clock.advance((turn - world.clock.now()).total_seconds() - 3000)
-    lease = need(world, Lease, SHOP)
-    assert world.clock.now() < lease.until
-    times = iter([turn - timedelta(seconds=2990), turn])
-
-    class Turning:
-        def now(self) -> Any:
-            return next(times, turn - timedelta(seconds=2990))
-
-    real, world.clock = world.clock, Turning()  # type: ignore[assignment]
-    execute(call(execution, "execute"), world)
-    world.clock = real
-    assert world.lambdas.changes == 1
-
-
-@pytest.mark.parametrize(("seconds", "acts"), [(890, False), (910, True)])
-def test_a_resource_is_left_alone_for_its_cooldown(seconds: int, acts: bool) -> None:
-    world = shop()
-    first = incident(world)
-    acted = need(world, Lease, SHOP).last_action_at
-    assert acted is not None
-    world.clock.advance((acted + timedelta(seconds=seconds) - world.clock.now()).total_seconds())
-    again(world)
-    second = world.contracts()[-1]
-    assert second != first
-    assert world.head(second).status is (ContractStatus.VERIFIED if acts else ContractStatus.REFUSED)
-    assert acts or "not again before" in world.head(second).reason
-    check(world)
-
-
-def again(world: World) -> None:
-    """A second bad release, and its alarm."""
-    at = world.clock.now()
-    world.lambdas.functions["shop"]["versions"].append("3")
-    world.lambdas.alias("shop", "live", "3")
-    world.lambdas.broken = {"3"}
-    world.alarm("ALARM", at)
-    assert world.fire(alarm_event("ALARM", at)) == []
-    run(world)
-
-
 # -- F49, I28: no snapshot, no side effect
 
 
@@ -366,7 +216,7 @@ def test_f49_without_the_check_of_the_snapshot_it_would_act(monkeypatch: pytest.
     kept = gate.read_snapshot(world.head(execution.name), world)
     world.vault._objects.clear()
     monkeypatch.setattr(gate, "read_snapshot", lambda head, services: kept)
-    execute(call(execution, "execute"), world)
+    execute(call_of(execution, "execute"), world)
     assert world.lambdas.changes == 1
 
 
@@ -393,7 +243,7 @@ def test_f50_a_resource_at_work_is_busy_for_another_contract() -> None:
     assert second.name != first.name
     until(world, "Snapshot", second.name)
     with pytest.raises(Busy, match=first.name):
-        take_snapshot(call(second, "snapshot"), world)
+        take_snapshot(call_of(second, "snapshot"), world)
     assert need(world, Lease, SHOP).owner == first.name
 
 
@@ -409,7 +259,7 @@ def test_f50_after_a_lapse_the_second_worker_acts_and_the_first_ones_fence_is_re
     lease = need(world, Lease, SHOP)
     assert (lease.owner, lease.fence) == (second.name, 2)
     with pytest.raises(StaleFence):
-        execute(call(first, "execute"), world)
+        execute(call_of(first, "execute"), world)
     world.machine.run(first)
     assert world.head(first.name).status is ContractStatus.REFUSED
     assert need(world, Lease, SHOP).owner == second.name, "the loser's close leaves the winner's lease alone"
@@ -430,7 +280,7 @@ def test_f50_a_lapsed_lease_of_a_contract_that_began_to_act_frees_nothing() -> N
     world.clock.advance(20_000)
     until(world, "Snapshot", second.name)
     with pytest.raises(Busy):
-        take_snapshot(call(second, "snapshot"), world)
+        take_snapshot(call_of(second, "snapshot"), world)
     sweep(world)
     world.between = lambda world, execution: None
     run(world)
@@ -457,7 +307,7 @@ def test_f50_a_stale_fence_may_not_roll_back_either() -> None:
     taken = lease.model_copy(update={"owner": "c-other", "fence": 9, "version": lease.version + 1})
     row["lease"] = row_of(taken)
     with pytest.raises(StaleFence):
-        rollback(call(execution, "rollback"), world)
+        rollback(call_of(execution, "rollback"), world)
     assert world.lambdas.version_of("shop", "live") == "1"
 
 
@@ -494,7 +344,7 @@ def test_safe_hold_keeps_everybody_of_ours_away_until_a_person_releases_it() -> 
     assert need(world, Lease, SHOP).hold == contract
     world.clock.advance(7200)
     world.between = heals
-    again(world)
+    second_release(world)
     second = world.contracts()[-1]
     assert world.head(second).status is ContractStatus.REFUSED
     assert "safe-hold" in world.head(second).reason
