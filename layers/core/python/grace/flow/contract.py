@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from grace.diagnoses.rulebook import Rulebook
-from grace.errors import Refused
+from grace.errors import PermanentError, Refused
 from grace.flow.drafting import choose, contract_of, plan_of
 from grace.flow.gate import asks
 from grace.flow.grouping import tell_a_person
 from grace.flow.loading import execution_name, ticket_for
+from grace.flow.looking import Look
 from grace.flow.snapshot import PHASE_SECONDS
 from grace.model.base import canonical
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
@@ -43,23 +44,24 @@ def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str 
         return _started(mission.contract_id, services)
     try:
         contract = _compose(mission, signal, services, rulebook)
-    except Refused as exc:
+    except PermanentError as exc:
         _leave(mission, signal, exc, services)
         return None
     if contract is None:
         return None
     _write(mission, contract, services)
-    return _started(contract.contract_id, services)
+    return _start(contract, services)
 
 
 def _compose(mission: Mission, signal: Signal, services: Services, rulebook: Rulebook) -> Contract | None:
     """Return the contract's body, or None when the alarm has recovered by itself and the mission is over."""
-    alarm = services.alarms.describe(signal.subject) if signal.is_alarm else None
+    look = Look(services)
+    alarm = look.alarms.describe(signal.subject) if signal.is_alarm else None
     if alarm and alarm.state == "OK":
         _recovered(mission, services)
         return None
-    chosen = choose(signal, rulebook.diagnose(signal), services)
-    plan = plan_of(chosen, alarm, services)
+    chosen = choose(signal, rulebook.diagnose(signal), look)
+    plan = plan_of(chosen, alarm, look)
     at = services.clock.now()
     contract = contract_of(
         plan,
@@ -155,19 +157,23 @@ def _started(key: str, services: Services) -> str:
     head_ref, body_ref = ref(ContractHead, key), ref(Contract, key)
     view = services.store.read(head_ref, body_ref)
     head, contract = view.need(head_ref), view.need(body_ref)
-    if head.status is ContractStatus.DRAFTED and contract.mode is not Mode.SHADOW:
+    return _start(contract, services) if head.status is ContractStatus.DRAFTED else key
+
+
+def _start(contract: Contract, services: Services) -> str:
+    if contract.mode is not Mode.SHADOW:
         ticket = ticket_for(contract, needs_approval=asks(contract))
         services.workflow.start(execution_name(ticket), ticket)
-    return key
+    return contract.contract_id
 
 
 def _recovered(mission: Mission, services: Services) -> None:
     _end(mission, MissionStatus.CLOSED, "the alarm recovered by itself before a contract was drafted", services)
 
 
-def _leave(mission: Mission, signal: Signal, refused: Refused, services: Services) -> None:
+def _leave(mission: Mission, signal: Signal, why: PermanentError, services: Services) -> None:
     """Leave it to a person, with the reason."""
-    reason = f"{refused.code}: {refused}"
+    reason = f"{why.code if isinstance(why, Refused) else type(why).__name__}: {why}"
     tell_a_person(signal, mission.model_copy(update={"reason": reason}), services)
     _end(mission, MissionStatus.NEEDS_ATTENTION, reason, services)
     services.telemetry.count(Metric.REFUSED)

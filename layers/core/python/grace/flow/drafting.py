@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from grace.actions.base import Action, action
@@ -11,16 +12,18 @@ from grace.evidence.series import Series
 from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_seconds
 from grace.evidence.windows import COMPARISONS, before_window
 from grace.flow.loading import require_opt_in
+from grace.flow.looking import Look
 from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.contract import Contract, Limits, PlannedAction, Window
 from grace.model.diagnosis import Diagnosis
-from grace.model.expectation import Expectation, Guard
+from grace.model.expectation import Expectation, Guard, MetricLine
 from grace.model.mission import Mission
 from grace.model.resource import Owner, ResourceRef
 from grace.model.signal import Signal
 from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest, Services
+from grace.probes.base import PROOF_SECONDS
 from grace.probes.measure import PromiseContext, compile_promises, prove
 from grace.resources.base import GUARD_TAG, Captured, Restorable, resource_type
 
@@ -61,26 +64,26 @@ class Plan:
     settle: int
 
 
-def choose(signal: Signal, diagnosis: Diagnosis, services: Services) -> Chosen:
+def choose(signal: Signal, diagnosis: Diagnosis, look: Look) -> Chosen:
     """Take the first playbook for the diagnosis whose resource the signal names, and see that it may be touched.
 
     Raises:
         Refused: `no_playbook`, `not_managed`, `in_progress`, `not_found`, `foreign`.
     """
-    for playbook in candidates(services.catalogue, diagnosis.code, signal):
+    for playbook in candidates(look.catalogue, diagnosis.code, signal):
         kind = resource_type(playbook.spec.resource)
         named = kind.from_signal(signal)
         if named is not None:
-            resource, tags, before = _touchable(kind, named, signal, services)
+            resource, tags, before = _touchable(kind, named, signal, look)
             act = action(str(playbook.spec.action["use"]))
-            armed = guard_alarms(tags, signal, services)
+            armed = guard_alarms(tags, signal, look)
             return Chosen(playbook, kind, act, resource, before, kind.owner(tags), armed, signal, diagnosis)
     raise Refused(
         "no_playbook", f"no playbook for {diagnosis.code.value} acts on anything that {signal.name} names: add one"
     )
 
 
-def guard_alarms(tags: dict[str, str], signal: Signal, services: Services) -> tuple[str, ...]:
+def guard_alarms(tags: dict[str, str], signal: Signal, look: Look) -> tuple[str, ...]:
     """Return the alarms that the resource's owner wants watched, each of which must exist and be quiet now.
 
     Raises:
@@ -88,7 +91,7 @@ def guard_alarms(tags: dict[str, str], signal: Signal, services: Services) -> tu
     """
     names = tuple(dict.fromkeys(tags.get(GUARD_TAG, "").split()))
     for name in names:
-        found = services.alarms.describe(name)
+        found = look.alarms.describe(name)
         if found is None or (found.state == "ALARM" and found.arn != signal.subject):
             told = "does not exist" if found is None else "is on already"
             raise Refused("guard_alarm", f"the guard alarm {name} {told}: mend it, or take it off the tag {GUARD_TAG}")
@@ -96,26 +99,26 @@ def guard_alarms(tags: dict[str, str], signal: Signal, services: Services) -> tu
 
 
 def _touchable(
-    kind: Restorable[Model], named: ResourceRef, signal: Signal, services: Services
+    kind: Restorable[Model], named: ResourceRef, signal: Signal, look: Look
 ) -> tuple[ResourceRef, dict[str, str], Captured[Model]]:
     """Return the resource, its tags and state, or refuse it: foreign, not opted in, changing, or not there."""
     if (named.account, named.region) != (signal.account, signal.region):
         raise Refused("foreign", f"{named.arn} is not in the account and region of its alarm")
     try:
-        resource = kind.locate(named, services.aws)
-        tags = kind.tags(resource, services.aws)
+        resource = kind.locate(named, look.aws)
+        tags = kind.tags(resource, look.aws)
         require_opt_in(tags, resource.arn)
-        moving = kind.in_progress(resource, services.aws)
+        moving = kind.in_progress(resource, look.aws)
         if moving:
             raise Refused("in_progress", f"{resource.arn} is being changed by somebody else: {moving}")
-        return resource, tags, kind.capture(resource, services.aws)
+        return resource, tags, kind.capture(resource, look.aws)
     except NotFound as exc:
         raise Refused("not_found", f"{named.arn} does not exist: {exc}") from exc
     except AccessDenied as exc:
         raise Refused("permission", f"Grace may not look at {named.arn}: {exc}") from exc
 
 
-def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Plan:
+def plan_of(chosen: Chosen, alarm: AlarmFacts | None, look: Look) -> Plan:
     """Compute absolute values and compile the promises; each must resolve to a real observation.
 
     Raises:
@@ -123,8 +126,7 @@ def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Pla
     """
     spec = chosen.playbook.spec
     ask = chosen.act.ask.model_validate({key: value for key, value in spec.action.items() if key != "use"})
-    parameters = chosen.act.plan(chosen.resource, chosen.before, ask, services.aws)
-    before = healthy_window(alarm, services)
+    parameters = chosen.act.plan(chosen.resource, chosen.before, ask, look.aws)
     context = PromiseContext(
         resource=chosen.resource,
         kind=chosen.kind,
@@ -133,15 +135,28 @@ def plan_of(chosen: Chosen, alarm: AlarmFacts | None, services: Services) -> Pla
         parameters=parameters.model_dump(mode="json"),
         signal=chosen.signal,
         alarm=alarm,
-        http_hosts=services.catalogue.http_hosts,
-        healthy=before,
+        http_hosts=look.catalogue.http_hosts,
     )
     expect, guards = compile_promises(spec, context)
-    prove(expect, context, services)
+    _read_ahead(expect, alarm, look)
+    before = healthy_window(alarm, look)
+    prove(expect, replace(context, healthy=before), look)
     return Plan(chosen, parameters, expect, guards, before, _settle(spec.settle, alarm))
 
 
-def healthy_window(alarm: AlarmFacts | None, services: Services) -> Window | None:
+def _read_ahead(expect: Sequence[Expectation], alarm: AlarmFacts | None, look: Look) -> None:
+    """Fetch in one call what the healthy window and the proof of the promises will ask for."""
+    now = int(look.clock.now().timestamp())
+    series = {metric.key: metric for line in expect if isinstance(line, MetricLine) for metric in line.series}
+    start, end = now - PROOF_SECONDS, now
+    if alarm and alarm.metric:
+        at = int(alarm.changed_at.timestamp())
+        series |= {alarm.metric.key: alarm.metric}
+        start, end = min(start, at - LOOK_BACK), max(end, at + alarm.metric.period)
+    look.metrics.fetch([SeriesRequest(metric, start, end) for metric in series.values()])
+
+
+def healthy_window(alarm: AlarmFacts | None, look: Look) -> Window | None:
     """Return the healthy window that ends where the alarm's first breaching datapoint began, or None."""
     settings = _settings(alarm)
     if alarm is None or settings is None or alarm.metric is None or alarm.threshold is None:
@@ -149,7 +164,7 @@ def healthy_window(alarm: AlarmFacts | None, services: Services) -> Window | Non
     if alarm.comparison not in COMPARISONS:
         return None
     at = int(alarm.changed_at.timestamp())
-    [points] = services.metrics.fetch([SeriesRequest(alarm.metric, at - LOOK_BACK, at + settings.period)])
+    [points] = look.metrics.fetch([SeriesRequest(alarm.metric, at - LOOK_BACK, at + settings.period)])
     window = before_window(
         Series.of(settings.period, points),
         settings,

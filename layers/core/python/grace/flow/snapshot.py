@@ -8,11 +8,12 @@ from grace.actions.base import action
 from grace.errors import Busy, Refused
 from grace.flow.gate import asks
 from grace.flow.loading import Loaded, advance, load, require_opt_in
+from grace.flow.looking import Look
 from grace.model.base import Model, canonical
 from grace.model.contract import BEFORE_EFFECT, TERMINAL, Call, Contract, ContractHead, ContractStatus, Mode, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.records import Evidence, Lease, Observation, Snapshot, Step
-from grace.ports import Services
+from grace.ports import Aws, Services
 from grace.resources.base import Captured, Restorable, resource_type
 
 ROLLBACK_SECONDS = 600
@@ -37,9 +38,10 @@ def preflight(call: Call, services: Services) -> Ticket:
     if loaded.view.get(done):
         return call.ticket
     kind, act = resource_type(contract.resource.type), action(contract.action.use)
-    require_opt_in(kind.tags(contract.resource, services.aws), contract.resource.arn)
-    captured = _unchanged(contract, contract.state_digest, kind, services)
-    act.check(contract.resource, captured, act.parse(contract.action.parameters), services.aws)
+    aws = Look(services).aws
+    require_opt_in(kind.tags(contract.resource, aws), contract.resource.arn)
+    captured = _unchanged(contract, contract.state_digest, kind, aws)
+    act.check(contract.resource, captured, act.parse(contract.action.parameters), aws)
     missing = services.permissions.missing(sorted({*act.iam, *kind.writes}), contract.resource.arn)
     if missing:
         raise Refused("permission", f"the roles that would act lack {', '.join(missing)} on {contract.resource.arn}")
@@ -91,7 +93,7 @@ def snapshot(call: Call, services: Services) -> Ticket:
     _may_start(head, contract, call.ticket)
     _lease_free(lease, loaded, services)
     kind = resource_type(contract.resource.type)
-    captured = _unchanged(contract, head.preflight or contract.state_digest, kind, services)
+    captured = _unchanged(contract, head.preflight or contract.state_digest, kind, Look(services).aws)
     fence = lease.fence + 1
     body = Snapshot(
         contract_id=head.contract_id,
@@ -159,12 +161,12 @@ def _unfinished(owner: str, services: Services) -> bool:
     return bool(head and not head.terminal and view.get(step_ref))
 
 
-def _unchanged(contract: Contract, digest: str, kind: Restorable[Model], services: Services) -> Captured[Model]:
+def _unchanged(contract: Contract, digest: str, kind: Restorable[Model], aws: Aws) -> Captured[Model]:
     """Capture the resource and refuse one that is changing, or is not as it was when the contract was drafted."""
-    moving = kind.in_progress(contract.resource, services.aws)
+    moving = kind.in_progress(contract.resource, aws)
     if moving:
         raise Refused("in_progress", f"{contract.resource.arn} is being changed by somebody else: {moving}")
-    captured = kind.capture(contract.resource, services.aws)
+    captured = kind.capture(contract.resource, aws)
     if captured.digest != digest:
         raise Refused("changed", f"{contract.resource.arn} is not as it was when the contract was drafted")
     return captured
