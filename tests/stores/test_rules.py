@@ -49,13 +49,19 @@ def test_how_a_contract_may_begin(store: Any, status: ContractStatus) -> None:
             store.commit(commit(contract(status=status)))
 
 
-@pytest.mark.parametrize("field", ["reason", "verdict", "confidence", "stop", "after_digest", "fence", "rollbacks"])
+@pytest.mark.parametrize("field", ["reason", "verdict", "confidence", "stop", "after_digest", "fence"])
 def test_the_end_is_final(store: Any, field: str) -> None:
     head = in_status(store, ContractStatus.VERIFIED)
-    value = 7 if field in {"fence", "rollbacks"} else "late"
+    value = 7 if field == "fence" else "late"
 
     with pytest.raises(IllegalTransition, match=field):
         store.commit(commit(head.model_copy(update={field: value}), head))
+
+
+def test_the_sweep_may_count_the_executions_that_close_an_ended_contract(store: Any) -> None:
+    head = in_status(store, ContractStatus.VERIFIED)
+
+    assert written(store, head.model_copy(update={"rollbacks": 1}), head).rollbacks == 1
 
 
 def test_closing_after_the_end(store: Any) -> None:
