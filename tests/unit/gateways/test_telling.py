@@ -257,18 +257,21 @@ def simulated(decisions: dict[str, dict[str, str]]) -> tuple[SimulatedPermission
         return {"EvaluationResults": results, "IsTruncated": False}
 
     aws = MemoryAws({("iam", "simulate_principal_policy"): simulate})
-    return SimulatedPermissions(aws, list(decisions)), aws
+    return SimulatedPermissions(aws, execute="execute", rollback="rollback"), aws
 
 
-def test_both_roles_must_be_allowed() -> None:
+def test_each_role_is_asked_for_its_own_work() -> None:
     port, aws = simulated(
         {
-            "execute": {"lambda:UpdateAlias": "allowed", "lambda:GetAlias": "allowed"},
-            "rollback": {"lambda:UpdateAlias": "implicitDeny", "lambda:GetAlias": "allowed"},
+            "execute": {"lambda:UpdateAlias": "allowed", "lambda:DeleteFunctionConcurrency": "implicitDeny"},
+            "rollback": {"lambda:UpdateAlias": "implicitDeny", "lambda:DeleteFunctionConcurrency": "allowed"},
         }
     )
-    assert port.missing(["lambda:UpdateAlias", "lambda:GetAlias"], ALIAS) == ["lambda:UpdateAlias"]
-    assert len(aws.calls) == 2
+    update, delete = "lambda:UpdateAlias", "lambda:DeleteFunctionConcurrency"
+    assert port.missing([update], [delete], ALIAS) == []
+    assert port.missing([update], [update, delete], ALIAS) == [update]
+    assert port.missing([delete], [delete], ALIAS) == [delete]
+    assert [call[2]["PolicySourceArn"] for call in aws.calls] == ["execute", "rollback"] * 3
     told = {entry["ContextKeyName"]: entry["ContextKeyValues"] for entry in aws.calls[0][2]["ContextEntries"]}
     assert told == {
         "aws:ResourceTag/grace:managed": ["true"],
@@ -278,16 +281,17 @@ def test_both_roles_must_be_allowed() -> None:
 
 
 def test_an_action_iam_says_nothing_of_is_missing() -> None:
-    port, _ = simulated({"execute": {}})
-    assert port.missing(["lambda:UpdateAlias"], ALIAS) == ["lambda:UpdateAlias"]
+    port, _ = simulated({"execute": {}, "rollback": {}})
+    assert port.missing(["lambda:UpdateAlias"], [], ALIAS) == ["lambda:UpdateAlias"]
+    assert port.missing([], ["lambda:UpdateAlias"], ALIAS) == ["lambda:UpdateAlias"]
 
 
 def test_where_iam_cannot_be_asked_nothing_is_guessed() -> None:
-    port = SimulatedPermissions(service_says("AccessDenied", 403), ["execute"])
+    port = SimulatedPermissions(service_says("AccessDenied", 403), execute="execute", rollback="rollback")
     with pytest.raises(AccessDenied):
-        port.missing(["lambda:UpdateAlias"], ALIAS)
+        port.missing(["lambda:UpdateAlias"], [], ALIAS)
 
 
 def test_no_action_needs_no_call_and_memory_denies_what_it_is_told() -> None:
-    assert SimulatedPermissions(MemoryAws(), ["execute"]).missing([], ALIAS) == []
-    assert MemoryPermissions(["a:B"]).missing(["a:A", "a:B"], ALIAS) == ["a:B"]
+    assert SimulatedPermissions(MemoryAws(), execute="execute", rollback="rollback").missing([], [], ALIAS) == []
+    assert MemoryPermissions(["a:B"]).missing(["a:A", "a:B"], ["a:B"], ALIAS) == ["a:B"]

@@ -116,8 +116,10 @@ class AwsServices:
         """What the roles that act may do."""
         from grace.gateways.permissions import SimulatedPermissions
 
-        roles = self._settings.need("execute_role"), self._settings.need("rollback_role")
-        return SimulatedPermissions(self.aws, roles)
+        settings = self._settings
+        return SimulatedPermissions(
+            self.aws, execute=settings.need("execute_role"), rollback=settings.need("rollback_role")
+        )
 
     @cached_property
     def fetch(self) -> Fetch:

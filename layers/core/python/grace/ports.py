@@ -169,8 +169,8 @@ class Sealer(Protocol):
 class Permissions(Protocol):
     """Whether our roles may do what a contract needs."""
 
-    def missing(self, actions: Sequence[str], resource: str) -> list[str]:
-        """Return the actions that the `execute` and `rollback` roles lack on a resource."""
+    def missing(self, acting: Sequence[str], restoring: Sequence[str], resource: str) -> list[str]:
+        """Return what the `execute` role lacks of `acting`, and the `rollback` role of `restoring`, on a resource."""
 
 
 class Fetch(Protocol):

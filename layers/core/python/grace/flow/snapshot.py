@@ -42,7 +42,7 @@ def preflight(call: Call, services: Services) -> Ticket:
     require_opt_in(kind.tags(contract.resource, aws), contract.resource.arn)
     captured = _unchanged(contract, contract.state_digest, kind, aws)
     act.check(contract.resource, captured, act.parse(contract.action.parameters), aws)
-    missing = services.permissions.missing(sorted({*act.iam, *kind.writes}), contract.resource.arn)
+    missing = services.permissions.missing(act.iam, kind.writes, contract.resource.arn)
     if missing:
         raise Refused("permission", f"the roles that would act lack {', '.join(missing)} on {contract.resource.arn}")
     seen = Observation(

@@ -195,9 +195,9 @@ class MemoryPermissions:
         """Keep what is not allowed."""
         self.denied = set(denied)
 
-    def missing(self, actions: Sequence[str], resource: str) -> list[str]:  # noqa: ARG002  denied on every resource
+    def missing(self, acting: Sequence[str], restoring: Sequence[str], resource: str) -> list[str]:  # noqa: ARG002  denied on every resource
         """Return the denied ones among the actions, in the order they were asked."""
-        return [action for action in actions if action in self.denied]
+        return [action for action in dict.fromkeys((*acting, *restoring)) if action in self.denied]
 
 
 class MemoryFetch:

@@ -16,33 +16,31 @@ _ALLOWED = "allowed"
 class SimulatedPermissions:
     """`ports.Permissions` over SimulatePrincipalPolicy, which applies the role's permission boundary as well."""
 
-    def __init__(self, aws: Aws, roles: Sequence[str]) -> None:
-        """Keep the port and the ARNs of the roles that must all be allowed: `execute` and `rollback`."""
+    def __init__(self, aws: Aws, *, execute: str, rollback: str) -> None:
+        """Keep the port and the ARNs of the two roles."""
         self._aws = aws
-        self._roles = tuple(roles)
+        self._execute = execute
+        self._rollback = rollback
 
-    def missing(self, actions: Sequence[str], resource: str) -> list[str]:
-        """Return the actions that any of the roles lacks on a resource (its ARN), in the order they were asked.
+    def missing(self, acting: Sequence[str], restoring: Sequence[str], resource: str) -> list[str]:
+        """Return what `execute` lacks of `acting`, and `rollback` of `restoring`, on a resource (its ARN), in order.
 
-        The simulation is told what our policies' conditions look at: the opt-in tag, the region and the account.
+        Each role is asked for its own work alone: what only undoing needs is in no right of `execute`. The simulation
+        is told what our policies' conditions look at: the opt-in tag, the region and the account.
         """
-        if not actions:
-            return []
         _, _, _, region, account, _ = resource.split(":", 5)
         context = [
             _entry("aws:ResourceTag/grace:managed", "true"),
             *([_entry("aws:RequestedRegion", region)] if region else []),
             *([_entry("aws:ResourceAccount", account)] if account else []),
         ]
-        proved = [
-            {
-                result["EvalActionName"].lower()
-                for result in self._results(role, list(actions), resource, context)
-                if result["EvalDecision"] == _ALLOWED
-            }
-            for role in self._roles
-        ]
-        return [action for action in actions if not all(action.lower() in allowed for allowed in proved)]
+        lacking: list[str] = []
+        for role, actions in ((self._execute, acting), (self._rollback, restoring)):
+            if actions:
+                results = self._results(role, list(actions), resource, context)
+                allowed = {each["EvalActionName"].lower() for each in results if each["EvalDecision"] == _ALLOWED}
+                lacking += [action for action in actions if action.lower() not in allowed]
+        return list(dict.fromkeys(lacking))
 
     def _results(
         self, role: str, actions: list[str], resource: str, context: list[dict[str, Any]]
