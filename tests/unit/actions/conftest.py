@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
@@ -14,7 +15,7 @@ from tests.support.aws import MotoAws
 
 @pytest.fixture(scope="module")
 def boto() -> BotoAws:
-    return BotoAws()
+    return BotoAws(boto3.Session())
 
 
 @pytest.fixture

@@ -178,6 +178,25 @@ def test_revisions_that_were_withdrawn_are_passed_over(aws: MotoAws) -> None:
         check("roll_back_task_definition", ref, aws, to="arn:aws:ecs:eu-central-1:123456789012:task-definition/web:2")
 
 
+def test_another_family_that_begins_alike_is_another_program() -> None:
+    """On every page: the service filters by `familyPrefix`, and a wrong revision here would run somebody else's image."""
+    prefix = "arn:aws:ecs:eu-central-1:123456789012:task-definition"
+    service = {"status": "ACTIVE", "taskDefinition": f"{prefix}/web:9", "desiredCount": 2}
+    pages: dict[str | None, dict[str, Any]] = {
+        None: {"taskDefinitionArns": [f"{prefix}/web-admin:8", f"{prefix}/web:2"], "nextToken": "n"},
+        "n": {"taskDefinitionArns": [f"{prefix}/web:3", f"{prefix}/web:9"]},
+    }
+    aws = MemoryAws(
+        {
+            ("ecs", "describe_services"): lambda **_: {"services": [service]},
+            ("ecs", "list_task_definitions"): lambda **asked: pages[asked.get("nextToken")],
+            ("application-autoscaling", "describe_scaling_policies"): lambda **_: {"ScalingPolicies": []},
+        }
+    )
+    ref = ResourceRef(type="AWS::ECS::Service", arn="arn:aws:ecs:eu-central-1:123456789012:service/shop/web")
+    assert plan("roll_back_task_definition", ref, aws) == {"to": f"{prefix}/web:3"}
+
+
 @pytest.mark.parametrize(
     ("at", "to", "code"),
     [(1, "previous_revision", "no_previous_revision"), (2, "2", "nothing_to_do"), (2, "9", "no_such_revision")],

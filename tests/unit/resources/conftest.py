@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import boto3
 import pytest
 from moto import mock_aws
 
@@ -13,7 +14,7 @@ from tests.support.aws import MotoAws
 
 @pytest.fixture(scope="module")
 def boto() -> BotoAws:
-    return BotoAws()
+    return BotoAws(boto3.Session())
 
 
 @pytest.fixture

@@ -142,3 +142,10 @@ def test_an_update_in_progress_is_waited_for_not_run_into(aws: MotoAws) -> None:
     with pytest.raises(Unavailable, match="in progress"):
         kind.restore(ref, kept.state, now, aws)
     assert aws.changes() == []
+
+
+def test_a_terminated_instance_is_gone_although_ec2_still_shows_it(aws: MotoAws) -> None:
+    kind, ref = resource_type("AWS::EC2::Instance"), CASES["AWS::EC2::Instance"].make(aws)
+    aws.call("ec2", "terminate_instances", InstanceIds=[ref.path.removeprefix("instance/")])
+    with pytest.raises(NotFound, match="there is no instance"):
+        kind.capture(ref, aws)
