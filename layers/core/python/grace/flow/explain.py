@@ -215,6 +215,7 @@ def _limit(playbook: str, services: Services) -> Check:
 def _resource(kind: Restorable[Model], resource: ResourceRef, services: Services) -> list[Check]:
     checks = []
     try:
+        resource = kind.locate(resource, services.aws)
         tags = kind.tags(resource, services.aws)
         require_opt_in(tags, resource.arn)
         checks.append(_checked("tag", ok=True, says=f"{resource.arn} is in Grace's hands"))
