@@ -16,6 +16,7 @@ from infra.local.errors import DeliveryRefused, EngineNotRunning, LocalError
 
 FAILED = 1
 INTERRUPTED = 130
+PIPE_WIDTH = 140
 
 
 def parser() -> Parser:
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 given wrongly or nothing there to answer."""
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments, Console(highlight=False)))
+        return int(arguments.run(arguments, _console()))
     except (CommandError, EngineNotRunning, DeliveryRefused) as exc:
         return _tell(str(exc), USAGE)
     except (GraceError, ConfigError) as exc:
@@ -42,6 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(str(exc), FAILED)
     except KeyboardInterrupt:
         return _tell("Interrupted.", INTERRUPTED)
+
+
+def _console() -> Console:
+    """Return where output goes. A file or a pipe has no width, so lines there are long enough for an ARN."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_WIDTH)
+    return console
 
 
 def _tell(sentence: str, code: int) -> int:

@@ -68,7 +68,7 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.json:
         views.print_json(console, found.document())
     else:
-        console.print(views.contract_view(found))
+        console.print(views.contract_view(found), crop=False)
     return 0
 
 

@@ -19,7 +19,8 @@ from infra.cli import wording
 from infra.cli.dossier import Dossier
 
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "worse": ("✗", "red"), "inconclusive": ("?", "yellow")}
-_QUIET = frozenset({"digest", "key", "snapshot", "state", "before", "after", "fence", "set"})
+_QUIET = frozenset({"digest", "key", "snapshot", "state", "before", "after", "fence", "set", "resource", "mission"})
+"""What an entry holds that the rest of the page says already, or that only a program reads."""
 
 
 def contract_view(found: Dossier) -> RenderableType:
@@ -45,7 +46,7 @@ def missions_view(missions: Sequence[Mission], heads: dict[str, ContractHead]) -
         head = heads.get(mission.contract_id or "")
         status = head.status.value if head else mission.status.value
         colour = wording.colour(head.status) if head else "yellow"
-        what = (mission.alarm or mission.group).rpartition(":")[2]
+        what = wording.alarm_name(mission.alarm) if mission.alarm else mission.group
         then = f"grace show {mission.contract_id}" if head else mission.reason or "being drafted"
         table.add_row(
             mission.mission_id,
@@ -97,14 +98,12 @@ def print_json(console: Console, document: Any) -> None:
 
 def _first_screen(found: Dossier) -> RenderableType:
     head, contract = found.head, found.contract
-    title = Text.assemble(
-        (head.status.value, f"bold {wording.colour(head.status)}"), "  ", (head.contract_id, "bold"), style=""
-    )
+    title = Text.assemble((head.status.value, f"bold {wording.colour(head.status)}"), "  ", (head.contract_id, "bold"))
     table = _facts()
     table.add_row("what happened", f"{contract.diagnosis.value} ({contract.likelihood:.0%}): {contract.reason}")
     if contract.alarm:
-        table.add_row("alarm", contract.alarm)
-    table.add_row("to what", f"{contract.resource.arn}  ({contract.resource.type})")
+        table.add_row("alarm", wording.alarm_name(contract.alarm))
+    table.add_row("to what", f"{contract.resource.path}  ({contract.resource.type})")
     if contract.owner.kind != "none":
         table.add_row("declared by", f"{contract.owner.kind} {contract.owner.name}".rstrip())
     table.add_row("done", _done(found))
@@ -114,11 +113,11 @@ def _first_screen(found: Dossier) -> RenderableType:
     if head.verdict:
         table.add_row("verdict", f"{head.verdict}, confidence {head.confidence}")
     if head.reason:
-        table.add_row("because", head.reason)
+        table.add_row("note" if head.status in wording.KEPT else "because", head.reason)
     table.add_row("safe now?", Text(wording.safe(head), style="bold"))
-    for number, step in enumerate(wording.next_steps(found)):
-        table.add_row("" if number else "what next", step)
-    return Group(title, Text(), table)
+    # Outside the table and never folded, so that a command can be copied as it stands.
+    steps = [Text(f"  {step}", no_wrap=True, overflow="ignore") for step in wording.next_steps(found)]
+    return Group(title, Text(), table, Text("what next", style="dim"), *steps)
 
 
 def _done(found: Dossier) -> str:
@@ -224,7 +223,8 @@ def _number(value: float | None) -> str:
 
 
 def _plain(fields: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {_word(value)}" for key, value in fields.items() if value is not None)
+    said = {key: value for key, value in fields.items() if value not in (None, "", [], (), {})}
+    return ", ".join(f"{key} {_word(value)}" for key, value in said.items())
 
 
 def _word(value: Any) -> str:

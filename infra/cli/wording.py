@@ -10,8 +10,7 @@ from infra.cli.dossier import Dossier
 
 S = ContractStatus
 
-GOOD = frozenset({S.VERIFIED})
-BAD = frozenset({S.SAFE_HOLD})
+KEPT = frozenset({S.VERIFIED, S.PARTIAL})
 MOVING = frozenset({S.DRAFTED, S.AWAITING_APPROVAL, S.APPROVED, S.EXECUTING, S.VERIFYING, S.ROLLING_BACK})
 
 _SAFE: dict[ContractStatus, str] = {
@@ -33,7 +32,7 @@ _SAFE: dict[ContractStatus, str] = {
 }
 
 _UNDER_WAY = ("Wait: the next look is due by {deadline}.", "Undo it now: grace rollback {key} --reason '…'")
-_KEPT = ("Make it permanent where it is declared: {owner}.",)
+_OWNED = ("Make it permanent where it is declared: {owner}.",)
 _OPEN_AGAIN = (
     "See what still stands in the way: grace why '{subject}'",
     "Draft it again: grace retry {mission} --reason '…'",
@@ -45,8 +44,8 @@ _NEXT: dict[ContractStatus, tuple[str, ...]] = {
     S.EXECUTING: _UNDER_WAY,
     S.VERIFYING: _UNDER_WAY,
     S.ROLLING_BACK: ("Wait: the putting back is measured by {deadline}.",),
-    S.VERIFIED: _KEPT,
-    S.PARTIAL: _KEPT,
+    S.VERIFIED: _OWNED,
+    S.PARTIAL: _OWNED,
     S.ROLLED_BACK: _OPEN_AGAIN,
     S.REFUSED: _OPEN_AGAIN,
     S.EXPIRED: _OPEN_AGAIN,
@@ -82,7 +81,7 @@ def next_steps(found: Dossier) -> list[str]:
     steps = _NEXT.get(head.status, ("Nothing.",))
     if head.status is S.AWAITING_APPROVAL and found.approval is None:
         steps = ("Wait: the approval is being written.",)
-    if head.status in {S.VERIFIED, S.PARTIAL} and contract.owner.kind == "none":
+    if head.status in KEPT and contract.owner.kind == "none":
         steps = ("Nothing.",)
     if contract.action.undo is Undo.NONE:
         steps = tuple(step for step in steps if not step.startswith("Undo"))
@@ -91,7 +90,7 @@ def next_steps(found: Dossier) -> list[str]:
         "key": head.contract_id,
         "mission": head.mission_id,
         "resource": head.resource,
-        "subject": contract.alarm or head.resource,
+        "subject": alarm_name(contract.alarm) if contract.alarm else head.resource,
         "deadline": clock(head.deadline),
         "owner": f"{contract.owner.kind} {contract.owner.name}".rstrip(),
         "who": ", ".join(approval.approvers) if approval else "",
@@ -111,11 +110,16 @@ def promise(line: Expectation) -> str:
         case StateLine():
             return f"{line.path} is {line.equals}"
         case AlarmLine():
-            return f"the alarm {line.alarm.rpartition(':')[2]} becomes {line.becomes} within {line.within} s"
+            return f"the alarm {alarm_name(line.alarm)} becomes {line.becomes} within {line.within} s"
         case InvokeLine():
             return f"{line.times} calls answer {line.expect}"
         case HttpLine():
             return f"{line.times} requests to {line.url} answer {line.status}"
+
+
+def alarm_name(alarm: str) -> str:
+    """Return an alarm's name, which every command takes as well as its ARN."""
+    return alarm.partition(":alarm:")[2] or alarm
 
 
 def clock(at: datetime) -> str:

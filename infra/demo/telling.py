@@ -62,7 +62,7 @@ def stage(console: Console, tellings: Sequence[Telling], footer: Callable[[], st
 
         def printed(telling: Telling, mark: str, text: str) -> None:
             sign = MARKS[mark][0]
-            console.print(f"{time.monotonic() - started:6.1f} s  {telling.name:<9} {sign} {text}", soft_wrap=True)
+            console.print(f"{time.monotonic() - started:6.1f} s  {telling.name:<13} {sign} {text}", soft_wrap=True)
 
         for telling in tellings:
             telling.heard = printed
