@@ -195,7 +195,7 @@ def test_no_credentials_is_said_in_words(aws: BotoAws, wire: Wire) -> None:
         call(aws, READ)
 
 
-def test_clients_are_made_on_first_use_once_with_the_ladders_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_are_made_on_first_use_once_with_the_ladders_time_outs() -> None:
     made: list[tuple[str, Any]] = []
 
     class Session:
@@ -203,8 +203,7 @@ def test_clients_are_made_on_first_use_once_with_the_ladders_time_outs(monkeypat
             made.append((service, config))
             return type("Client", (), {"get_alias": staticmethod(lambda **_: {})})()
 
-    monkeypatch.setattr("grace.gateways.aws.Session", Session)
-    aws = BotoAws()
+    aws = BotoAws(Session())
     assert made == []
     call(aws, READ)
     call(aws, READ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from functools import cache, cached_property
@@ -9,25 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace.errors import InvalidSetting
-from grace.model.catalogue import Catalogue
-from grace.ports import (
-    Alarms,
-    Aws,
-    Clock,
-    Fetch,
-    Messages,
-    Metrics,
-    Permissions,
-    Sealer,
-    Store,
-    Telemetry,
-    Vault,
-    Workflow,
-)
 from grace.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from grace.diagnoses.rulebook import Rulebook
+    from grace.model.catalogue import Catalogue
+    from grace.ports import (
+        Alarms,
+        Aws,
+        Clock,
+        Fetch,
+        Messages,
+        Metrics,
+        Permissions,
+        Sdk,
+        Sealer,
+        Store,
+        Telemetry,
+        Vault,
+        Workflow,
+    )
 
 DATA = "grace_data"
 """The package that the data layer brings: `catalogue.json` beside its `__init__.py`."""
@@ -36,8 +38,8 @@ DATA = "grace_data"
 class AwsServices:
     """`ports.Services` on AWS. Each part is made, and its module imported, at its first use."""
 
-    def __init__(self, settings: Settings, session: Any, catalogue: Path | None = None) -> None:
-        """Keep settings and boto3 session; `catalogue` is the data file, where it is not the data layer's."""
+    def __init__(self, settings: Settings, session: Sdk, catalogue: Path | None = None) -> None:
+        """Keep settings and session; `catalogue` is the data file, where it is not the data layer's."""
         self._settings = settings
         self._session = session
         self._catalogue = catalogue
@@ -138,6 +140,8 @@ class AwsServices:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Playbooks, rules, people and modes, as bundled at synth; raises `InvalidSetting` when the layer is missing."""
+        from grace.model.catalogue import Catalogue
+
         path = self._catalogue or _data_file()
         return Catalogue.model_validate_json(path.read_bytes())
 
@@ -149,12 +153,34 @@ class AwsServices:
         return Rulebook(self.catalogue.rules)
 
 
+class LeanSdk:
+    """`ports.Sdk` over botocore alone: boto3 also loads transfer managers and process pools that no door uses."""
+
+    def __init__(self) -> None:
+        """Take credentials and region as Lambda gives them; nothing is opened."""
+        from botocore.session import Session
+
+        self._session = Session()
+
+    def client(self, service: str, *, config: Any) -> Any:
+        """Return a client.
+
+        The collector rests meanwhile: a service's description is a hundred thousand objects that all stay, and
+        looking among them for garbage, again and again as they grow, takes as long as reading them.
+        """
+        rests = gc.isenabled()
+        gc.disable()
+        try:
+            return self._session.create_client(service, config=config)
+        finally:
+            if rests:
+                gc.enable()
+
+
 @cache
 def services() -> AwsServices:
     """Return this function's services, made once per worker from its environment."""
-    import boto3
-
-    return AwsServices(from_environment(os.environ), boto3.Session())
+    return AwsServices(from_environment(os.environ), LeanSdk())
 
 
 def _data_file() -> Path:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from grace.model.base import Item, Json
-from grace.model.catalogue import Catalogue
-from grace.model.contract import Pointer, Ticket
-from grace.model.entry import Commit, Committed, Entry, Ref
-from grace.model.metric import Metric
-from grace.model.mission import DraftRequest
-from grace.model.signal import MetricRef
+
+if TYPE_CHECKING:  # a port says shapes and makes none: what a door never touches it does not load
+    from grace.model.catalogue import Catalogue
+    from grace.model.contract import Pointer, Ticket
+    from grace.model.entry import Commit, Committed, Entry, Ref
+    from grace.model.metric import Metric
+    from grace.model.mission import DraftRequest
+    from grace.model.signal import MetricRef
 
 T = TypeVar("T", bound=Item)
+
+
+class Sdk(Protocol):
+    """What makes clients of AWS services; boto3's Session is one."""
+
+    def client(self, service: str, *, config: Any) -> Any:
+        """Return a client with botocore's `Config`."""
 
 
 class Clock(Protocol):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from boto3 import Session
 from botocore.config import Config
 from botocore.response import StreamingBody
 
 from grace.gateways.translate import SDK_ERRORS, error_code, translate
 from grace.model.base import Json
+from grace.ports import Sdk
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 10
@@ -25,11 +25,10 @@ _DRY_RUN_WOULD_HAVE_WORKED = "DryRunOperation"
 class BotoAws:
     """`ports.Aws` over boto3.
 
-    `session` brings the credentials and the region; without one the function's own role is used. Every client of a
-    session is made when its service is first called.
+    `session` brings the credentials and the region. Every client of a session is made when its service is first called.
     """
 
-    def __init__(self, session: Session | None = None) -> None:
+    def __init__(self, session: Sdk) -> None:
         """Keep the session; nothing is opened."""
         self._session = session
         self._clients: dict[str, Any] = {}
@@ -56,8 +55,6 @@ class BotoAws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            if self._session is None:
-                self._session = Session()
             self._clients[service] = self._session.client(
                 service,
                 config=Config(

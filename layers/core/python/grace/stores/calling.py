@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from boto3 import Session
 from botocore.config import Config
 
 from grace.errors import GraceError, TransientError, Unavailable
+from grace.ports import Sdk
 from grace.stores.errors import SDK_ERRORS, translate
 
 CONNECT_SECONDS = 2
@@ -24,7 +24,7 @@ UNANSWERED = 2
 FIRST_PAUSE, LONGEST_PAUSE = 0.025, 0.8
 
 
-def client(session: Session, service: str) -> Any:
+def client(session: Sdk, service: str) -> Any:
     """Return a client for the stores. It makes one attempt per call, so that `Tries` alone decides on repeating."""
     return session.client(
         service,
