@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grace.model.contract import Ticket
+from grace.model.diagnosis import DiagnosisCode
 from tests.flow.scripts import Fails, Gives, Line, Script, Silence
 
 TICKET = Ticket(
@@ -15,6 +16,7 @@ TICKET = Ticket(
     corr="corr-1",
     resource="arn:aws:lambda:eu-central-1:123456789012:function:shop:live",
     playbook="roll_back_lambda_alias",
+    diagnosis=DiagnosisCode.ELEVATED_ERRORS,
     mode="remediate",
     needs_approval=False,
     settle=0,

@@ -33,6 +33,7 @@ from grace.gateways.permissions import SimulatedPermissions
 from grace.gateways.sealer import KmsSealer
 from grace.gateways.workflow import StepFunctionsWorkflow
 from grace.model.contract import Ticket
+from grace.model.diagnosis import DiagnosisCode
 from grace.model.mission import DraftRequest
 from grace.model.signal import MetricRef
 
@@ -50,6 +51,7 @@ def ticket() -> Ticket:
         corr="r-1",
         resource="arn",
         playbook="p",
+        diagnosis=DiagnosisCode.ELEVATED_ERRORS,
         mode="remediate",
         needs_approval=False,
         settle=60,

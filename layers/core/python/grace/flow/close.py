@@ -44,18 +44,16 @@ def close(call: Call, services: Services) -> Ticket:
         ref(Mission, ticket.mission_id),
         ref(InFlight),
         ref(Step, ticket.contract_id, "execute"),
+        ref(PlaybookStats, ticket.playbook, ticket.diagnosis.value),
     )
     loaded = load(ticket, services, *refs)
     if loaded.head.closed:
         return ticket
     acted = loaded.view.get(refs[3]) is not None
     head = _ended(ticket, loaded, acted=acted)
-    stats_ref = ref(PlaybookStats, loaded.contract.playbook, loaded.contract.diagnosis.value)
-    counted = head.status.value in _COUNTED
-    stats = services.store.read(stats_ref).get(stats_ref) if counted else None
     items: list[Item] = [*_lease(loaded, head, loaded.view.get(refs[0])), _outcome(loaded, head, acted=acted)]
-    if counted:
-        items.append(_count(stats, loaded, head.status))
+    if head.status.value in _COUNTED:
+        items.append(_count(loaded.view.get(refs[4]), loaded, head.status))
     flight = loaded.view.get(refs[2])
     if flight and head.contract_id in flight.contracts:
         left = tuple(c for c in flight.contracts if c != head.contract_id)

@@ -17,7 +17,7 @@ from grace.model.ids import command_id, mission_id
 from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup, StateChange
 from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, StopOrder
 from grace.model.signal import Signal, SignalState, StoredSignal
-from grace.ports import Services
+from grace.ports import Services, View
 from grace.resources.base import resource_type
 from grace.signals import is_problem
 
@@ -44,8 +44,7 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
     """
     group_ref = ref(OpenGroup, signals[0].group)
     first = mission_id(signals[0].group, signals[0].fingerprint)
-    guards = _guards(signals)
-    view = services.store.read(group_ref, *guards, stream=first)
+    view = services.store.read(group_ref, *_guards(signals), *_leases(signals, services), stream=first)
     opened = view.get(group_ref)
     fresh = _fresh(signals, opened)
     if not fresh:
@@ -63,7 +62,7 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
         _attach(fresh, mission, opened, at, services)
     elif problems:
         diagnosis = rulebook.diagnose(problems[0])
-        busy = _at_work(problems[0], services)
+        busy = _at_work(problems[0], view, services)
         _open(_Opening(fresh, problems[0], opened, diagnosis, busy), services)
     return True
 
@@ -94,11 +93,11 @@ def breached(contract_id: str, signal: Signal, services: Services) -> None:
     )
 
 
-def _leases(signal: Signal, services: Services) -> list[Ref[Lease]]:
-    """Return the leases of every resource the signal may be about, for the types that playbooks act on."""
-    types = sorted({p.spec.resource for p in services.catalogue.playbooks})
-    found = (resource_type(name).from_signal(signal) for name in types)
-    return [ref(Lease, resource.arn) for resource in found if resource]
+def _leases(signals: Sequence[Signal], services: Services) -> list[Ref[Lease]]:
+    """Return the leases of every resource the trouble may be about, for the types that playbooks act on."""
+    kinds = [resource_type(name) for name in sorted({p.spec.resource for p in services.catalogue.playbooks})]
+    found = (kind.from_signal(signal) for signal in signals if is_problem(signal) for kind in kinds)
+    return [ref(Lease, arn) for arn in dict.fromkeys(resource.arn for resource in found if resource)]
 
 
 def _fresh(signals: Sequence[Signal], opened: OpenGroup | None) -> list[Signal]:
@@ -255,11 +254,10 @@ def _hands_off(opening: _Opening, group: OpenGroup) -> str:
     return opening.busy
 
 
-def _at_work(opener: Signal, services: Services) -> str:
+def _at_work(opener: Signal, view: View, services: Services) -> str:
     """Return who of ours acts on the signal's resource at this moment: then it is evidence, and no trigger."""
-    at, leases = services.clock.now(), _leases(opener, services)
-    view = services.store.read(*leases)
-    for lease_ref in leases:
+    at = services.clock.now()
+    for lease_ref in _leases([opener], services):
         lease = view.get(lease_ref)
         if lease and lease.owner and at < lease.until:
             return f"{lease.owner} is at work on the same resource; this counts as evidence for it, not as a trigger."

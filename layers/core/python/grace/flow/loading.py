@@ -53,6 +53,7 @@ def ticket_for(contract: Contract, *, needs_approval: bool, rollback: int = 0) -
         corr=contract.corr,
         resource=contract.resource.arn,
         playbook=contract.playbook,
+        diagnosis=contract.diagnosis,
         mode="rollback" if rollback else "remediate",
         needs_approval=needs_approval,
         settle=contract.settle,

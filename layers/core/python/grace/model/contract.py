@@ -233,6 +233,7 @@ class Ticket(Model):
     corr: str
     resource: str
     playbook: str
+    diagnosis: DiagnosisCode
     mode: Literal["remediate", "rollback"]
     needs_approval: bool
     settle: int
