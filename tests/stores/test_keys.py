@@ -15,6 +15,7 @@ from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.records import (
     Evidence,
+    Expiry,
     GuardAlarm,
     HourLimit,
     InFlight,
@@ -42,6 +43,7 @@ PLACES: list[tuple[Ref[Any], str, str]] = [
     (ref(Approval, "c-1", "20"), "C#c-1", "apr#0020"),
     (ref(Vote, "c-1", "ada"), "C#c-1", "vote#ada"),
     (ref(StopOrder, "c-1"), "C#c-1", "stop"),
+    (ref(Expiry, "c-1"), "C#c-1", "expiry"),
     (ref(Outcome, "c-1"), "C#c-1", "outcome"),
     (ref(Lease, ARN), f"R#{ARN}", "lease"),
     (ref(OpenGroup, "1/2/3/4"), "G#1/2/3/4", "open"),

@@ -60,6 +60,10 @@ class Action(ABC, Generic[A, P, S]):
         """Class E: return whether the effect is seen to have happened since that time; None when nobody can say."""
         return None
 
+    def lasts(self, parameters: P) -> int | None:
+        """Return after how many seconds the values from before are to be put back, or None when the change stays."""
+        return None
+
     @abstractmethod
     def describe(self, parameters: P) -> str:
         """Return what will be done, in words, with the absolute values."""

@@ -65,6 +65,10 @@ class SetLogLevel(FunctionSetting[SetLogLevelRequest, SetLogLevelParameters]):
         """Return the configuration with that level, in the same place."""
         return before.model_copy(update={"log_level": parameters.level})
 
+    def lasts(self, parameters: SetLogLevelParameters) -> int | None:
+        """Return the time to live."""
+        return parameters.ttl
+
     def describe(self, parameters: SetLogLevelParameters) -> str:
         """Return what will be done, in words."""
         return f"set the function's log level to {parameters.level} for {parameters.ttl // 60} minutes"

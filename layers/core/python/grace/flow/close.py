@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from grace.flow.ask import withdrawn
+from grace.flow.expiry import expiry_of
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.rollback import why
 from grace.model.base import Item
@@ -59,6 +60,8 @@ def close(call: Call, services: Services) -> Ticket:
         left = tuple(c for c in flight.contracts if c != head.contract_id)
         items.append(flight.model_copy(update={"contracts": left}))
     items += [*_disarmed(loaded, services), *withdrawn(loaded.head, services)]
+    if expiry := expiry_of(loaded.contract, head):
+        items.append(expiry)
     _tell(loaded, head, services)
     advance(
         services,

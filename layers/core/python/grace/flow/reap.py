@@ -10,6 +10,7 @@ from functools import partial
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError
 from grace.flow.ask import expire
+from grace.flow.expiry import begin
 from grace.flow.gate import asks
 from grace.flow.grouping import take
 from grace.flow.loading import execution_name, load, ticket_for
@@ -20,6 +21,7 @@ from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import ref
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
+from grace.model.records import Expiry
 from grace.model.signal import SignalState
 from grace.ports import AlarmFacts, Services
 from grace.signals.alarms import from_description
@@ -36,6 +38,7 @@ class Swept(Model):
     expired: int = 0
     restarted: int = 0
     rolled_back: int = 0
+    put_back: int = 0
     redrafted: int = 0
     found: int = 0
     failed: int = 0
@@ -50,6 +53,7 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
     work: list[Callable[[], str]] = []
     work += [partial(_expire, approval, services) for approval in services.store.open(Approval, at)]
     work += [partial(_contract, head, at, services) for head in services.store.open(ContractHead, at + FAR)]
+    work += [partial(begin, expiry, services) for expiry in services.store.open(Expiry, at)]
     work += [partial(_mission, mission, services) for mission in services.store.open(Mission, at)]
     work += [partial(_alarm, alarm, services, rulebook) for alarm in services.alarms.in_alarm()]
     done = Counter(_each(what, services) for what in work)

@@ -9,11 +9,12 @@ from typing import Any
 from grace.errors import PermanentError, StaleFence
 from grace.flow import gate
 from grace.flow.ask import withdrawn
+from grace.flow.expiry import put_back
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.snapshot import ROLLBACK_SECONDS
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket, Undo
 from grace.model.entry import EntryDraft, ref
-from grace.model.records import Evidence, Lease, Observation, Snapshot, Step, StepStatus
+from grace.model.records import Evidence, Expiry, Lease, Observation, Snapshot, Step, StepStatus
 from grace.ports import Services
 from grace.resources.base import Captured, resource_type
 
@@ -34,9 +35,11 @@ def rollback(call: Call, services: Services) -> Ticket:
         ref(Step, ticket.contract_id, "restore"),
         ref(Lease, ticket.resource),
     )
-    loaded = load(ticket, services, *refs)
+    expiry = ref(Expiry, ticket.contract_id)
+    loaded = load(ticket, services, *refs, expiry)
     acted, undoing, lease = (loaded.view.get(refs[0]), loaded.view.get(refs[1]), loaded.view.get(refs[2]))
     if loaded.head.terminal:
+        put_back(loaded, loaded.view.get(expiry), lease, services)
         return ticket
     if acted is None:
         _nothing_done(loaded, why(ticket, loaded), services)

@@ -195,6 +195,21 @@ class Subsystem(Head):
         return f"sys:{self.name}"
 
 
+class Expiry(Item):
+    """That a change was kept for a time only: at `until` the values from before it are put back."""
+
+    contract_id: str
+    resource: str
+    until: Instant
+    done: bool = False
+    says: str = Field(default="", max_length=240)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract."""
+        return (self.contract_id,)
+
+
 class StopOrder(Item):
     """That a contract is to be stopped and undone: written beside its head, and what wakes the one who does it."""
 

@@ -16,6 +16,7 @@ from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.records import (
     Evidence,
+    Expiry,
     GuardAlarm,
     HourLimit,
     InFlight,
@@ -75,6 +76,7 @@ _PLACES: dict[type[Item], _Place] = {
     Approval: _Place("C#", "apr#", digits=4),
     Vote: _Place("C#", "vote#"),
     StopOrder: _Place("C#", "stop"),
+    Expiry: _Place("C#", "expiry"),
     Outcome: _Place("C#", "outcome"),
     Lease: _Place("R#", "lease"),
     OpenGroup: _Place("G#", "open"),
@@ -86,7 +88,7 @@ _PLACES: dict[type[Item], _Place] = {
     Subsystem: _Place("SYS", "sub#"),
 }
 _KINDS = {(place.pk, place.sk): kind for kind, place in _PLACES.items()}
-_OPEN_NAMES: dict[type[Item], str] = {Mission: "mission", ContractHead: "contract", Approval: "approval"}
+_OPEN_NAMES: dict[type[Item], str] = {Mission: "mission", ContractHead: "contract", Approval: "approval", Expiry: "expiry"}
 _KILL_STREAM, _SYSTEM_STREAM = "sys:kill", "sys:"
 
 
@@ -189,5 +191,7 @@ def _open_until(item: Item) -> datetime | None:
             return None if item.closed else item.deadline
         case Approval():
             return item.expires_at if item.status is ApprovalStatus.PENDING else None
+        case Expiry():
+            return None if item.done else item.until
         case _:
             return None

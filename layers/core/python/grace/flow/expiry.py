@@ -1,0 +1,133 @@
+"""A change that was to last a time only: when that is over, the values from before come back, and that is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from grace.actions.base import action
+from grace.errors import Busy
+from grace.flow import gate
+from grace.flow.loading import Loaded, advance
+from grace.flow.resolve import start_rollback
+from grace.model.base import Json, Model
+from grace.model.contract import Contract, ContractHead, ContractStatus
+from grace.model.entry import EntryDraft, ref
+from grace.model.records import Expiry, Lease
+from grace.ports import Services
+from grace.resources.base import Captured, Restorable, digest_of, resource_type
+
+LEASE_SECONDS = 300
+"""How long putting one value back may hold the resource."""
+
+
+def expiry_of(contract: Contract, head: ContractHead) -> Expiry | None:
+    """Return when a kept change is to be put back, or None when it stays."""
+    if head.status not in {ContractStatus.VERIFIED, ContractStatus.PARTIAL} or head.acted_at is None:
+        return None
+    act = action(contract.action.use)
+    seconds = act.lasts(act.parse(contract.action.parameters))
+    if seconds is None:
+        return None
+    return Expiry(
+        contract_id=contract.contract_id,
+        resource=contract.resource.arn,
+        until=head.acted_at + timedelta(seconds=seconds),
+    )
+
+
+def begin(expiry: Expiry, services: Services) -> str:
+    """Start the execution that puts an expired change back; one that runs already is left to run."""
+    body_ref, head_ref = ref(Contract, expiry.contract_id), ref(ContractHead, expiry.contract_id)
+    view = services.store.read(body_ref, head_ref)
+    contract, head = view.need(body_ref), view.need(head_ref)
+    latest = f"{expiry.contract_id}-rb-{head.rollbacks}"
+    if head.rollbacks and services.workflow.status(latest) == "RUNNING":
+        return ""
+    start_rollback(contract, "its time to live is over", services)
+    return "put_back"
+
+
+def put_back(loaded: Loaded, expiry: Expiry | None, lease: Lease | None, services: Services) -> None:
+    """Set the fields that the action changed to their values from before, if they are still as the action left them.
+
+    Other fields may have changed since: they are somebody else's and stay. The contract keeps its status.
+
+    Raises:
+        Busy: another contract is at work on the resource; the next sweep tries again.
+        AnswerLost, TransientError: called again, this looks first.
+    """
+    if expiry is None or expiry.done or loaded.at < expiry.until:
+        return
+    lease = lease or Lease(resource=expiry.resource, until=loaded.at)
+    me = loaded.head.contract_id
+    if lease.hold or (lease.owner not in {"", me} and loaded.at < lease.until):
+        raise Busy(f"{expiry.resource} is held by {lease.hold or lease.owner}")
+    kind = resource_type(loaded.contract.resource.type)
+    before = kind.parse(gate.read_snapshot(loaded.head, services).state)
+    loaded, lease = _leased(loaded, lease, services)
+    now = kind.capture(loaded.contract.resource, services.aws)
+    wanted = _wanted(loaded.contract, kind, before, now)
+    if wanted is None:
+        says = "somebody else has changed the value since, so it is left as it is"
+    else:
+        if digest_of(wanted) != now.digest:
+            kind.restore(loaded.contract.resource, wanted, now, services.aws)
+            now = kind.capture(loaded.contract.resource, services.aws)
+        left = kind.differences(wanted, now.state)
+        says = f"the value from before did not take: {'; '.join(left)}" if left else ""
+    _ended(replace(loaded, at=services.clock.now()), expiry, lease, says, services)
+
+
+def _leased(loaded: Loaded, lease: Lease, services: Services) -> tuple[Loaded, Lease]:
+    """Take the resource for the moment it takes, with the next fence."""
+    until = loaded.at + timedelta(seconds=LEASE_SECONDS)
+    taken = lease.model_copy(update={"owner": loaded.head.contract_id, "fence": lease.fence + 1, "until": until})
+    after = advance(
+        services,
+        loaded,
+        loaded.head,
+        door="rollback",
+        command=("expiring", str(lease.version)),
+        entries=[EntryDraft(type="contract.expiring", body={"resource": lease.resource, "fence": taken.fence})],
+        items=[taken],
+    )
+    return after, taken.model_copy(update={"version": lease.version + 1})
+
+
+def _wanted(contract: Contract, kind: Restorable[Model], before: Model, now: Captured[Any]) -> Model | None:
+    """Return the present state with our fields as they were before; None when one of them is no longer as we left it."""
+    act = action(contract.action.use)
+    was: dict[str, Json] = before.model_dump(mode="json")
+    ours: dict[str, Json] = act.predict(before, act.parse(contract.action.parameters)).model_dump(mode="json")
+    present: dict[str, Json] = now.state.model_dump(mode="json")
+    changed = [key for key in was if was[key] != ours[key]]
+    if any(present[key] not in (ours[key], was[key]) for key in changed):
+        return None
+    return kind.parse({**present, **{key: was[key] for key in changed}})
+
+
+def _ended(loaded: Loaded, expiry: Expiry, lease: Lease, says: str, services: Services) -> None:
+    """Write how it ended, and give the lease back; people are told first when the value is not as it was before."""
+    if says:
+        services.messages.notify(
+            "medium",
+            f"not put back: {loaded.contract.playbook}"[:100],
+            f"What happened: the time to live of {loaded.contract.action.use} is over.\n"
+            f"To what: {expiry.resource}\n"
+            f"Is it safe now: {says}.\n"
+            f"What next: grace show {expiry.contract_id}",
+        )
+    advance(
+        services,
+        loaded,
+        loaded.head,
+        door="rollback",
+        command=("expired", str(lease.version)),
+        entries=[EntryDraft(type="contract.expired_back", body={"restored": not says, "says": says})],
+        items=[
+            expiry.model_copy(update={"done": True, "says": says[:240]}),
+            lease.model_copy(update={"owner": "", "until": loaded.at}),
+        ],
+    )
