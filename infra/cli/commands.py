@@ -51,6 +51,11 @@ class Commands:
 
     @staticmethod
     def deployed(command: argparse.ArgumentParser) -> None:
-        """Say that the command is about a deployment, which has a name; the checkout whose engine is meant is ours."""
+        """Say that the command is about a deployment, which has a name."""
         command.add_argument("--prefix", default="grace", help="the deployment's prefix (default: grace)")
+        Commands.rooted(command)
+
+    @staticmethod
+    def rooted(command: argparse.ArgumentParser) -> None:
+        """Say that the command is about an engine, which belongs to a folder: this checkout's, but for tests."""
         command.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from infra.cli.commands import Commands
-from infra.cli.progress import told
+from infra.cli.progress import resource_in, told
 from infra.cli.reach import engine_only
 from infra.local.deliver import Doors, deliver, read_alert
 from infra.local.deploy import DeployResult, clients, deploy
@@ -23,16 +23,18 @@ def add(commands: Commands) -> None:
     """Add the commands that start, end and feed the engine."""
     up = commands.add("up", "start the embedded engine and deploy Grace to it", _up)
     up.add_argument("--port", type=int, help="the engine's port (default: a free one)")
-    commands.add("down", "end the embedded engine and remove all it left", _down)
+    down = commands.add("down", "end the embedded engine and remove all it left", _down)
     fire = commands.add("fire", "deliver an alert to Grace as AWS would", _fire)
     fire.add_argument("file", type=Path, help="the alert as JSON: an alarm notification or an EventBridge event")
     demo = commands.add("demo", "deploy Grace and a shop, and tell three incidents live", _demo)
     demo.add_argument("--keep", action="store_true", help="leave the engine running afterwards")
+    for command in (up, down, fire, demo):
+        commands.rooted(command)
 
 
 def _up(arguments: argparse.Namespace, console: Console) -> int:
-    state = start(console, arguments.port)
-    result = install(console, state)
+    state = start(console, arguments.port, arguments.root)
+    result = install(console, state, root=arguments.root)
     console.print(f"Grace runs on {state.name} at {state.endpoint} (deployed in {result.seconds:.0f} s).")
     console.print("What next: grace fire FILE · grace missions · grace demo · grace down", style="dim")
     return 0
@@ -55,20 +57,25 @@ def install(
 ) -> DeployResult:
     """Deploy an app to the engine with the CDK CLI, saying what it is at; `context` is what it is told beside."""
     with told(console, f"deploying {what}") as says:
-        return deploy(state, root=root, progress=says, app=app, context={"people": PEOPLE, **context})
+        return deploy(
+            state,
+            root=root,
+            progress=lambda line: says(resource_in(line)),
+            app=app,
+            context={"people": PEOPLE, **context},
+        )
 
 
 def _down(arguments: argparse.Namespace, console: Console) -> int:
-    del arguments
     with told(console, "ending the engine"):
-        ended = Engine().stop()
+        ended = Engine(arguments.root).stop()
     console.print("The engine has ended and left nothing but its logs." if ended else "No engine was running here.")
     return 0
 
 
 def _fire(arguments: argparse.Namespace, console: Console) -> int:
     alert = read_alert(arguments.file)
-    place = engine_only()
+    place = engine_only(arguments.root)
     assert place.engine is not None
     outputs = place.outputs
     doors = Doors(outputs["AlarmTopicArn"], outputs["AlertQueueUrl"], outputs["BusName"])
@@ -82,4 +89,4 @@ def _demo(arguments: argparse.Namespace, console: Console) -> int:
     # Imported here: the other commands need nothing of it.
     from infra.demo.story import tell  # noqa: PLC0415
 
-    return tell(console, keep=arguments.keep)
+    return tell(console, keep=arguments.keep, root=arguments.root)

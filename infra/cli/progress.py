@@ -15,22 +15,23 @@ _RESOURCE = re.compile(
 Says = Callable[[str], None]
 
 
+def resource_in(line: str) -> str:
+    """Return the resource that a line of the CDK CLI is about, or nothing."""
+    found = _RESOURCE.search(line)
+    return f"{found['type'].removeprefix('AWS::')} {found['name']}" if found else ""
+
+
 @contextmanager
 def told(console: Console, what: str) -> Iterator[Says]:
     """Say that something is being done, and in the end how long it took.
 
-    What is yielded takes the lines of the CDK CLI: on a terminal the resource it is at stands beside `what`.
+    What is yielded takes a few words that stand beside `what` while it lasts; without a terminal they are not said.
     """
     started = time.monotonic()
     if not console.is_terminal:
         console.print(f"{what} …")
-        yield lambda _line: None
+        yield lambda _words: None
     else:
         with console.status(what) as status:
-
-            def says(line: str) -> None:
-                if found := _RESOURCE.search(line):
-                    status.update(f"{what}  [dim]{found['type'].removeprefix('AWS::')} {found['name']}[/dim]")
-
-            yield says
+            yield lambda words: status.update(f"{what}  [dim]{words}[/dim]") if words else None
     console.print(f"[green]✓[/green] {what} [dim]({time.monotonic() - started:.0f} s)[/dim]")

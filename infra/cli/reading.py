@@ -59,7 +59,7 @@ def _missions(arguments: argparse.Namespace, console: Console) -> int:
         ]
         views.print_json(console, document)
     else:
-        console.print(views.missions_view(missions, heads))
+        console.print(views.missions_view(missions, heads), crop=False)
     return 0
 
 

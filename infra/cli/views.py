@@ -36,27 +36,28 @@ def contract_view(found: Dossier) -> RenderableType:
 
 
 def missions_view(missions: Sequence[Mission], heads: dict[str, ContractHead]) -> RenderableType:
-    """Return the open missions, one line each."""
+    """Return the open missions: what happened, how far it is, and what to do about it."""
     if not missions:
         return Text("No mission is open: nothing needs you.")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("mission", "what", "diagnosis", "state", "since", "next"):
-        table.add_column(title, overflow="fold")
+    parts: list[RenderableType] = []
     for mission in missions:
         head = heads.get(mission.contract_id or "")
         status = head.status.value if head else mission.status.value
         colour = wording.colour(head.status) if head else "yellow"
-        what = wording.alarm_name(mission.alarm) if mission.alarm else mission.group
-        then = f"grace show {mission.contract_id}" if head else mission.reason or "being drafted"
-        table.add_row(
-            mission.mission_id,
-            what,
-            mission.diagnosis.value,
-            Text(status, style=colour),
-            wording.clock(mission.opened_at),
-            then,
+        subject = wording.alarm_name(mission.alarm) if mission.alarm else mission.group
+        parts.append(
+            Text.assemble(
+                (status, f"bold {colour}"),
+                f"  {subject}: {mission.diagnosis.value}, {mission.severity.value}",
+                (f"  since {wording.clock(mission.opened_at)}  {mission.mission_id}", "dim"),
+            )
         )
-    return table
+        reason = head.reason if head else mission.reason
+        if reason:
+            parts.append(Padding(Text(reason), (0, 0, 0, 2)))
+        then = wording.next_for_mission(mission, head)
+        parts.append(Text(f"  what next: {then}", no_wrap=True, overflow="ignore"))
+    return Group(*parts)
 
 
 def checks_view(subject: str, checks: Sequence[Check]) -> RenderableType:

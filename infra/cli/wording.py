@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from grace.model.contract import ContractHead, ContractStatus, Undo
 from grace.model.expectation import AlarmLine, Expectation, HttpLine, InvokeLine, MetricLine, StateLine
+from grace.model.mission import Mission, MissionStatus
 from infra.cli.dossier import Dossier
 
 S = ContractStatus
@@ -98,6 +99,16 @@ def next_steps(found: Dossier) -> list[str]:
         "until": clock(approval.expires_at) if approval else "",
     }
     return [step.format(**facts) for step in steps]
+
+
+def next_for_mission(mission: Mission, head: ContractHead | None) -> str:
+    """Return the command with which to go on about a mission."""
+    if head is not None:
+        return f"grace show {head.contract_id}"
+    if mission.status is MissionStatus.OPEN:
+        return "wait: its contract is being drafted"
+    retry = f"grace retry {mission.mission_id} --reason '…'"
+    return f"grace why '{alarm_name(mission.alarm)}', then {retry}" if mission.alarm else f"look at it, then {retry}"
 
 
 def promise(line: Expectation) -> str:

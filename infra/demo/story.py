@@ -112,10 +112,12 @@ def _app() -> str:
 
 def _watch(console: Console, opened: float) -> None:
     """Let the shop be healthy for long enough to be compared with."""
-    left = HEALTHY_SECONDS - (time.monotonic() - opened)
-    if left > 0:
-        with told(console, f"letting the shop be healthy for {left:.0f} s more: Grace compares with that"):
-            time.sleep(left)
+    until = opened + HEALTHY_SECONDS
+    if time.monotonic() < until:
+        with told(console, "letting the shop be healthy for a while: Grace compares with that") as says:
+            while (left := until - time.monotonic()) > 0:
+                says(f"{left:.0f} s")
+                time.sleep(min(left, 1.0))
 
 
 def _play(console: Console, place: Reach, aws: Clients, cast: Sequence[Incident], traffic: Traffic) -> None:
