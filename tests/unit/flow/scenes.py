@@ -17,7 +17,7 @@ from grace.flow.resolve import react
 from grace.ledger.replay import replay
 from grace.model.approval import Approval, Decision
 from grace.model.base import Item
-from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Ticket
+from grace.model.contract import TERMINAL, Call, Contract, ContractHead, ContractStatus, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.mission import Mission
 from grace.model.records import Evidence, KillSwitch, Lease, Step, StopOrder
@@ -366,6 +366,6 @@ def check_measured(world: World, head: ContractHead, contract: Contract) -> None
 def ended(world: World) -> None:
     """I29: every contract has ended and is closed, and no execution is left."""
     for head in heads(world):
-        assert head.terminal, f"I29: {head.contract_id} is {head.status.value}"
+        assert head.status in TERMINAL, f"I29: {head.contract_id} is {head.status.value}"
         assert head.closed, f"I29: {head.contract_id} was never closed"
     assert not [e.name for e in world.workflow.executions.values() if e.status == "RUNNING"]
