@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from grace.errors import Throttled, Unavailable
+from grace.errors import AccessDenied, NotFound, Throttled, Unavailable
 from grace.flow import reap as reap_door
 from grace.flow.loading import advance, load, ticket_for
-from grace.flow.reap import Swept
+from grace.flow.reap import Swept, reap
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Contract, ContractStatus
 from grace.model.entry import EntryDraft
@@ -18,6 +18,7 @@ from grace.model.metric import Metric
 from grace.model.mission import Mission, MissionStatus
 from grace.model.records import Lease, Outcome, StopOrder
 from tests.support.machine import WorkerDied
+from tests.support.scenes import Scene
 from tests.support.world import shop_metric
 from tests.unit.flow.scenes import (
     SHOP,
@@ -219,3 +220,27 @@ def test_a_sweep_over_a_quiet_world_writes_nothing() -> None:
     assert sweep(world, 300) == Swept()
     assert json.dumps(sorted(world.store._partitions)) == before
     assert every(world, Mission) == []
+
+
+# -- a time to live that cannot be kept
+
+
+@pytest.mark.parametrize("trouble", ["gone", "denied", "the snapshot is lost"])
+def test_a_change_that_can_never_be_put_back_is_told_once_and_not_tried_for_ever(trouble: str) -> None:
+    scene = Scene("increase_logging")
+    scene.fire(scene.body)
+    scene.settle()
+    [contract] = scene.contracts()
+    if trouble == "the snapshot is lost":
+        scene.vault._objects.clear()
+    else:
+        error = NotFound("no such function") if trouble == "gone" else AccessDenied("no")
+        scene.aws.handlers = dict.fromkeys(scene.aws.handlers, lambda **_: (_ for _ in ()).throw(error))
+    for _ in range(6):
+        scene.clock.advance(1000)
+        reap(scene, scene.rulebook)
+        scene.settle()
+    executions = [name for name in scene.workflow.executions if "-rb-" in name]
+    assert len(executions) == 1
+    assert sum("not put back" in subject for _, subject, _ in scene.messages.notified) == 1
+    assert scene.head(contract).status is ContractStatus.VERIFIED

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from grace.actions.base import action
-from grace.errors import Busy
+from grace.errors import Busy, Mismatch, PermanentError
 from grace.flow import gate
 from grace.flow.loading import Loaded, advance
 from grace.flow.resolve import start_rollback
@@ -52,7 +52,8 @@ def begin(expiry: Expiry, services: Services) -> str:
 def put_back(loaded: Loaded, expiry: Expiry | None, lease: Lease | None, services: Services) -> None:
     """Set the fields that the action changed to their values from before, if they are still as the action left them.
 
-    Other fields may have changed since: they are somebody else's and stay. The contract keeps its status.
+    Other fields may have changed since: they are somebody else's and stay. The contract keeps its status. What can
+    never be put back (the resource is gone, we may not touch it) is told to people once, and not tried again.
 
     Raises:
         Busy: another contract is at work on the resource; the next sweep tries again.
@@ -64,20 +65,30 @@ def put_back(loaded: Loaded, expiry: Expiry | None, lease: Lease | None, service
     me = loaded.head.contract_id
     if lease.hold or (lease.owner not in {"", me} and loaded.at < lease.until):
         raise Busy(f"{expiry.resource} is held by {lease.hold or lease.owner}")
-    kind = resource_type(loaded.contract.resource.type)
-    before = kind.parse(gate.read_snapshot(loaded.head, services).state)
     loaded, lease = _leased(loaded, lease, services)
-    now = kind.capture(loaded.contract.resource, services.aws)
-    wanted = _wanted(loaded.contract, kind, before, now)
-    if wanted is None:
-        says = "somebody else has changed the value since, so it is left as it is"
-    else:
-        if digest_of(wanted) != now.digest:
-            kind.restore(loaded.contract.resource, wanted, now, services.aws)
-            now = kind.capture(loaded.contract.resource, services.aws)
-        left = kind.differences(wanted, now.state)
-        says = f"the value from before did not take: {'; '.join(left)}" if left else ""
+    try:
+        says = _set(loaded, services)
+    except Mismatch:
+        raise  # changed between our look and our call: the next look sees by whom
+    except PermanentError as exc:
+        says = f"it could not be put back: {exc}"
     _ended(replace(loaded, at=services.clock.now()), expiry, lease, says, services)
+
+
+def _set(loaded: Loaded, services: Services) -> str:
+    """Put our fields back, and return why they are not as they were before, or nothing."""
+    contract = loaded.contract
+    kind = resource_type(contract.resource.type)
+    before = kind.parse(gate.read_snapshot(loaded.head, services).state)
+    now = kind.capture(contract.resource, services.aws)
+    wanted = _wanted(contract, kind, before, now)
+    if wanted is None:
+        return "somebody else has changed the value since, so it is left as it is"
+    if digest_of(wanted) != now.digest:
+        kind.restore(contract.resource, wanted, now, services.aws)
+        now = kind.capture(contract.resource, services.aws)
+    left = kind.differences(wanted, now.state)
+    return f"the value from before did not take: {'; '.join(left)}" if left else ""
 
 
 def _leased(loaded: Loaded, lease: Lease, services: Services) -> tuple[Loaded, Lease]:
