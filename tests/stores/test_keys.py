@@ -14,6 +14,7 @@ from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.records import (
+    Breaker,
     Evidence,
     Expiry,
     GuardAlarm,
@@ -44,6 +45,7 @@ PLACES: list[tuple[Ref[Any], str, str]] = [
     (ref(Vote, "c-1", "ada"), "C#c-1", "vote#ada"),
     (ref(StopOrder, "c-1"), "C#c-1", "stop"),
     (ref(Expiry, "c-1"), "C#c-1", "expiry"),
+    (ref(Breaker, "lambda"), "SYS", "breaker#lambda"),
     (ref(Outcome, "c-1"), "C#c-1", "outcome"),
     (ref(Lease, ARN), f"R#{ARN}", "lease"),
     (ref(OpenGroup, "1/2/3/4"), "G#1/2/3/4", "open"),

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from grace.actions.base import Action, action
-from grace.errors import Mismatch, PermanentError, Refused, ThirdPartyChange
+from grace.errors import AnswerLost, GraceError, Mismatch, PermanentError, Refused, ThirdPartyChange, TransientError
 from grace.flow import gate
+from grace.flow.breaker import answered, failed, probing
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.snapshot import PHASE_SECONDS, lease_seconds
 from grace.model.base import Model
@@ -15,7 +16,7 @@ from grace.model.contract import Call, ContractStatus, EffectClass, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.ids import command_id
 from grace.model.metric import Metric
-from grace.model.records import Step, StepStatus
+from grace.model.records import Breaker, Step, StepStatus
 from grace.ports import Services
 from grace.resources.base import Captured, Restorable, digest_of, resource_type
 
@@ -51,24 +52,28 @@ def execute(call: Call, services: Services) -> Ticket:
     kind, act = resource_type(contract.resource.type), action(contract.action.use)
     passed = gate.check(loaded, services, act.call_seconds, begun=step is not None)
     work = _Work(kind, act, act.parse(contract.action.parameters), kind.capture(contract.resource, services.aws))
+    service = passed.breaker
     if step is None:
-        loaded, step = _intend(loaded, work, passed, services)
+        loaded, step, service = _intend(loaded, work, passed, services)
     elif _happened_before(step, work, loaded, services):
-        return _done(ticket, loaded, step, work.now, services)
+        return _done(_Seen(ticket, loaded, step, work.now, service), services)
     try:
         act.run(contract.resource, work.parameters, work.now, services.aws, command_id(contract.contract_id, "execute"))
     except Mismatch:
         _refused(step, loaded, services)
+        raise
+    except (TransientError, AnswerLost) as exc:
+        _unanswered(loaded, service, exc, services)
         raise
     after = kind.capture(contract.resource, services.aws)
     if after.digest != step.expected_digest:
         expected = act.predict(work.now.state, work.parameters)
         missing = "; ".join(kind.differences(expected, after.state))
         raise PermanentError(f"{contract.action.use} answered well and its effect is not to be seen: {missing}")
-    return _done(ticket, loaded, step, after, services)
+    return _done(_Seen(ticket, loaded, step, after, service), services)
 
 
-def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services) -> tuple[Loaded, Step]:
+def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services) -> tuple[Loaded, Step, Breaker]:
     """Write, before the call, that it is about to be made; the limits are counted in the same transaction."""
     head, contract = loaded.head, loaded.contract
     if work.now.digest != passed.snapshot.digest:
@@ -85,6 +90,7 @@ def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services
         at=loaded.at,
     )
     lease_until = loaded.at + timedelta(seconds=lease_seconds(contract))
+    probe = probing(passed.breaker, head.contract_id, loaded.at)
     flying = tuple(sorted({*passed.in_flight.contracts, head.contract_id}))
     after = advance(
         services,
@@ -113,11 +119,40 @@ def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services
             passed.lease.model_copy(update={"until": lease_until, "last_action_at": loaded.at}),
             passed.hour.model_copy(update={"used": passed.hour.used + 1}),
             passed.in_flight.model_copy(update={"contracts": flying}),
+            *([probe] if probe else []),
         ],
         unchanged=passed.unchanged,
         absent=passed.absent,
     )
-    return after, step.model_copy(update={"version": 1})
+    service = probe.model_copy(update={"version": probe.version + 1}) if probe else passed.breaker
+    return after, step.model_copy(update={"version": 1}), service
+
+
+def _unanswered(loaded: Loaded, service: Breaker, error: GraceError, services: Services) -> None:
+    """Write that the service did not answer, and count it; whoever counted at the same moment counts for both."""
+    loaded = replace(loaded, at=services.clock.now())
+    after = failed(service, loaded.head.contract_id, loaded.at)
+    try:
+        advance(
+            services,
+            loaded,
+            loaded.head,
+            door="execute",
+            command=("unanswered", str(loaded.head.version)),
+            entries=[
+                EntryDraft(
+                    type="contract.unanswered",
+                    body={
+                        "error": type(error).__name__,
+                        "failures": after.failures,
+                        "open": after.opened_at is not None,
+                    },
+                )
+            ],
+            items=[after],
+        )
+    except TransientError as exc:
+        services.telemetry.trouble("breaker", exc)
 
 
 def _happened_before(step: Step, work: _Work, loaded: Loaded, services: Services) -> bool:
@@ -168,9 +203,21 @@ def _unknown(step: Step, loaded: Loaded, services: Services) -> None:
     )
 
 
-def _done(ticket: Ticket, loaded: Loaded, step: Step, after: Captured[Model], services: Services) -> Ticket:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An effect that is there: the resource as read, and the service that has answered."""
+
+    ticket: Ticket
+    loaded: Loaded
+    step: Step
+    after: Captured[Model]
+    service: Breaker
+
+
+def _done(seen: _Seen, services: Services) -> Ticket:
     """Write that the effect was seen; from here the clock of the settle time runs."""
-    loaded = replace(loaded, at=services.clock.now())
+    loaded, step, after = replace(seen.loaded, at=services.clock.now()), seen.step, seen.after
+    well = answered(seen.service)
     advance(
         services,
         loaded,
@@ -184,7 +231,10 @@ def _done(ticket: Ticket, loaded: Loaded, step: Step, after: Captured[Model], se
         door="execute",
         command=("done",),
         entries=[EntryDraft(type="contract.executed", body={"before": step.before_digest, "after": after.digest})],
-        items=[step.model_copy(update={"status": StepStatus.DONE, "after_digest": after.digest, "done_at": loaded.at})],
+        items=[
+            step.model_copy(update={"status": StepStatus.DONE, "after_digest": after.digest, "done_at": loaded.at}),
+            *([well] if well else []),
+        ],
     )
     services.telemetry.count(Metric.ACTIONS_EXECUTED)
-    return ticket
+    return seen.ticket

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from grace.errors import IntegrityError, Refused, StaleFence
+from grace.flow.breaker import may_call
 from grace.flow.loading import Loaded
 from grace.model.approval import Approval, ApprovalStatus, Vote
 from grace.model.base import Item
 from grace.model.contract import TERMINAL, Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Ref, ref
-from grace.model.records import HourLimit, InFlight, KillSwitch, Lease, Snapshot
+from grace.model.records import Breaker, HourLimit, InFlight, KillSwitch, Lease, Snapshot
 from grace.ports import Services
 
 APPROVAL_FRESH = timedelta(minutes=10)
@@ -27,6 +28,7 @@ class Passed:
     hour: HourLimit
     in_flight: InFlight
     snapshot: Snapshot
+    breaker: Breaker
     unchanged: tuple[Item, ...]
     absent: tuple[Ref[KillSwitch], ...]
 
@@ -38,9 +40,15 @@ def hour_of(at: datetime) -> str:
 
 def refs(
     resource: str, playbook: str, at: datetime
-) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[HourLimit], Ref[InFlight]]:
+) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[HourLimit], Ref[InFlight], Ref[Breaker]]:
     """Return the addresses of all that the gate reads beside the contract and its approval."""
-    return ref(Lease, resource), ref(KillSwitch), ref(HourLimit, playbook, hour_of(at)), ref(InFlight)
+    return (
+        ref(Lease, resource),
+        ref(KillSwitch),
+        ref(HourLimit, playbook, hour_of(at)),
+        ref(InFlight),
+        ref(Breaker, resource.split(":")[2]),
+    )
 
 
 def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool) -> Passed:
@@ -54,7 +62,7 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
         IntegrityError: the snapshot is not the one that was taken.
     """
     contract, view = loaded.contract, loaded.view
-    lease_ref, kill_ref, hour_ref, flight_ref = refs(contract.resource.arn, contract.playbook, loaded.at)
+    lease_ref, kill_ref, hour_ref, flight_ref, breaker_ref = refs(contract.resource.arn, contract.playbook, loaded.at)
     _standing(loaded)
     unchanged: list[Item] = []
     if asks(contract):
@@ -70,7 +78,9 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
     flight = view.get(flight_ref) or InFlight()
     if not begun:
         _limits(loaded, hour, flight, services.catalogue.global_in_flight)
-    return Passed(lease, hour, flight, kept, tuple(unchanged), () if kill else (kill_ref,))
+    service = view.get(breaker_ref) or Breaker(service=contract.resource.service)
+    may_call(service, contract.contract_id, loaded.at, begun=begun)
+    return Passed(lease, hour, flight, kept, service, tuple(unchanged), () if kill else (kill_ref,))
 
 
 def asks(contract: Contract) -> bool:

@@ -156,6 +156,21 @@ class InFlight(Item):
         return ()
 
 
+class Breaker(Item):
+    """Whether a service we act through answers. Open from `opened_at`; after the recovery time one contract probes."""
+
+    service: str
+    failures: int = 0
+    opened_at: Instant | None = None
+    probing: str = ""
+    probing_until: Instant | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per service."""
+        return (self.service,)
+
+
 class KillSwitch(Head):
     """Whether new side effects are forbidden. Absent means never thrown; unreadable counts as thrown."""
 

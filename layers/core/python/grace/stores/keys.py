@@ -15,6 +15,7 @@ from grace.model.contract import Contract, ContractHead
 from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.records import (
+    Breaker,
     Evidence,
     Expiry,
     GuardAlarm,
@@ -86,6 +87,7 @@ _PLACES: dict[type[Item], _Place] = {
     KillSwitch: _Place("SYS", "kill"),
     InFlight: _Place("SYS", "inflight"),
     Subsystem: _Place("SYS", "sub#"),
+    Breaker: _Place("SYS", "breaker#"),
 }
 _KINDS = {(place.pk, place.sk): kind for kind, place in _PLACES.items()}
 _OPEN_NAMES: dict[type[Item], str] = {Mission: "mission", ContractHead: "contract", Approval: "approval", Expiry: "expiry"}
