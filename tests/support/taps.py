@@ -27,6 +27,8 @@ class Site:
     run: int
     call: str
     nth: int
+    whose: str = field(default="", compare=False)
+    """Who made it, where a test marks that (`Wire.marked`)."""
 
     def __str__(self) -> str:
         again = f" (run {self.run})" if self.run > 1 else ""
@@ -73,6 +75,7 @@ class Wire:
     at: Site | None = None
     fault: Fault | None = None
     struck: int = 0
+    whose: str = ""
     _step: str = ""
     _runs: Counter[str] = field(default_factory=Counter)
     _calls: Counter[str] = field(default_factory=Counter)
@@ -89,12 +92,24 @@ class Wire:
         finally:
             self._step = ""
 
+    def marked(self, whose: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the same function; what it calls is recorded as its own."""
+
+        def run(*arguments: Any, **named: Any) -> Any:
+            before, self.whose = self.whose, whose
+            try:
+                return do(*arguments, **named)
+            finally:
+                self.whose = before
+
+        return run
+
     def through(self, call: str, do: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Make the call, unless it is the one that goes wrong."""
         if not self._step:
             return do(*arguments, **named)
         self._calls[call] += 1
-        here = Site(self._step, self._runs[self._step], call, self._calls[call])
+        here = Site(self._step, self._runs[self._step], call, self._calls[call], self.whose)
         self.sites.append(here)
         fault = self.fault
         if fault is None or not self._hits(here) or self.struck >= fault.times:
