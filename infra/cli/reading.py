@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
         command.add_argument("--json", action="store_true", help="write JSON instead of text")
 
 
-def open_missions(services: Services) -> tuple[list[Mission], dict[str, ContractHead]]:
+def _open_missions(services: Services) -> tuple[list[Mission], dict[str, ContractHead]]:
     """Return the missions that are not closed, the oldest first, and the heads of their contracts by id."""
     missions = sorted(services.store.open(Mission, datetime.now(UTC) + FAR), key=lambda mission: mission.opened_at)
     heads: dict[str, ContractHead] = {}
@@ -48,7 +48,7 @@ def open_missions(services: Services) -> tuple[list[Mission], dict[str, Contract
 
 
 def _missions(arguments: argparse.Namespace, console: Console) -> int:
-    missions, heads = open_missions(_reach(arguments).services)
+    missions, heads = _open_missions(_reach(arguments).services)
     if arguments.json:
         document = [
             {

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from grace.model.contract import ContractHead, ContractStatus
 from grace.model.entry import ref
-from grace.model.mission import Mission, MissionStatus
+from grace.model.mission import Mission, MissionStatus, OpenGroup
+from grace.model.signal import SignalState
 from grace.ports import AlarmFacts, Services
+from grace.signals.alarms import from_description
 from infra.cli.dossier import Dossier, dossier
 from infra.demo import breaking, facts
 from infra.demo.chapters import Chapters, Decide
@@ -31,8 +33,7 @@ class Incident:
     chapters: Chapters
     began: float = 0.0
     ended: float = 0.0
-    fired: bool = False
-    mission: str = ""
+    group: str = ""
     contract: str = ""
     status: str = ""
     told: int = 0
@@ -58,30 +59,31 @@ class Incident:
         self.telling.say(self.breaks(clients), "bad")
         self.telling.wait(JUDGING)
 
-    def follow(self, services: Services, alarm: AlarmFacts | None, missions: list[Mission]) -> None:
-        """Look how far it is, and tell what is new."""
-        if not self.fired:
+    def follow(self, services: Services, alarm: AlarmFacts | None) -> None:
+        """Look how far it is, and tell what is new. `alarm` is asked for until it has fired."""
+        if not self.group:
             if alarm is None or alarm.state != "ALARM":
                 return
-            self.fired = True
+            self.group = _group_of(alarm)
             self.telling.say(f"alarm {alarm.name} after {self.seconds:.0f} s", "bad")
             self.telling.wait("for the alert to become a contract: SNS, queue, triage, diagnosis")
         if not self.contract:
-            self._find(services, missions)
+            self._find(services)
         if self.contract:
             self._read(services)
 
-    def _find(self, services: Services, missions: list[Mission]) -> None:
-        mine = next((mission for mission in missions if mission.alarm.endswith(f":alarm:{self.alarm.name}")), None)
-        if mine is None and self.mission:
-            where = ref(Mission, self.mission)
-            mine = services.store.read(where).get(where)
-        if mine is None:
+    def _find(self, services: Services) -> None:
+        """Find the mission through its group, which remembers it also when it has closed already."""
+        group_ref = ref(OpenGroup, self.group)
+        group = services.store.read(group_ref).get(group_ref)
+        if group is None:
             return
-        self.mission, self.contract = mine.mission_id, mine.contract_id or ""
-        if not self.contract and mine.status is not MissionStatus.OPEN:
-            self.status, self.ended = mine.status.value, time.monotonic()
-            self.telling.close(f"{mine.status.value}: {mine.reason}", "red")
+        mission_ref = ref(Mission, group.mission_id)
+        mission = services.store.read(mission_ref).need(mission_ref)
+        self.contract = mission.contract_id or ""
+        if not self.contract and mission.status is not MissionStatus.OPEN:
+            self.status, self.ended = mission.status.value, time.monotonic()
+            self.telling.close(f"{mission.status.value}: {mission.reason}", "red")
 
     def _read(self, services: Services) -> None:
         where = ref(ContractHead, self.contract)
@@ -100,6 +102,18 @@ class Incident:
         confidence = f", confidence {found.head.confidence}" if found.head.verdict == "verified" else ""
         colour = ("green" if found.head.status is ContractStatus.VERIFIED else "yellow") if self.as_promised else "red"
         self.telling.close(f"{self.status}{confidence} after {self.seconds:.0f} s{well}", colour)
+
+
+def _group_of(alarm: AlarmFacts) -> str:
+    """Return the group that the alarm's alerts belong to, as triage computes it."""
+    return from_description(
+        arn=alarm.arn,
+        state=SignalState.ALARM,
+        at=alarm.changed_at,
+        metric=alarm.metric,
+        threshold=alarm.threshold,
+        comparison=alarm.comparison,
+    ).group
 
 
 def incidents(decide: Decide) -> list[Incident]:

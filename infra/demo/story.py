@@ -20,7 +20,6 @@ from infra.cli.errors import CommandError
 from infra.cli.lifecycle import install, start
 from infra.cli.progress import told
 from infra.cli.reach import Reach, engine_only
-from infra.cli.reading import open_missions
 from infra.demo import breaking, facts
 from infra.demo.incidents import Incident, incidents
 from infra.demo.report import report
@@ -136,11 +135,9 @@ def _play(console: Console, place: Reach, aws: Clients, cast: Sequence[Incident]
 
 def _look(place: Reach, cast: Sequence[Incident]) -> None:
     services = place.services
-    missions, _ = open_missions(services)
     for each in cast:
         if not each.over:
-            alarm = None if each.fired else services.alarms.describe(each.alarm.name)
-            each.follow(services, alarm, missions)
+            each.follow(services, None if each.group else services.alarms.describe(each.alarm.name))
 
 
 def _decide(contract: str, root: Path) -> str:
