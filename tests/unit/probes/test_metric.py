@@ -336,6 +336,8 @@ def test_a_guard_without_enough_of_either_window_is_inconclusive_and_says_so() -
     measured = measure([], [guard()], reading(Ports(), before=None))
     assert measured.guards[0].result == "inconclusive"
     assert "no healthy window" in measured.notes[0]
+    silent = judged(guard(), [], NOISE)
+    assert (silent.result, silent.note) == ("inconclusive", "the series has no data in the healthy window")
 
 
 def test_silence_is_no_measurement_even_where_a_gap_is_zero() -> None:

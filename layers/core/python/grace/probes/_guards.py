@@ -102,5 +102,10 @@ def judge(guard: Guard, seen: Seen) -> GuardReading:
         samples_after=len(new),
         p_value=found.p_value,
         source=source,
-        note=short(note or found.reason, 300),
+        note=short(note or _silent(seen.reading, old) or found.reason, 300),
     )
+
+
+def _silent(reading: Reading, old: tuple[float, ...]) -> str:
+    """Tell a healthy window in which the series said nothing from one that was not found."""
+    return "the series has no data in the healthy window" if reading.before is not None and not old else ""
