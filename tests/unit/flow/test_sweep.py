@@ -14,6 +14,7 @@ from grace.model.contract import Contract, ContractStatus, Mode
 from grace.model.mission import DraftRequest
 from grace.model.records import InFlight, Lease
 from tests.support.machine import Execution, WorkerDied
+from tests.support.playbooks import ROLL_BACK_ALIAS
 from tests.support.world import START, World, alarm_event, shop_metric
 from tests.unit.flow.scenes import (
     SECOND,
@@ -166,6 +167,17 @@ def test_f58_starting_what_runs_already_starts_nothing() -> None:
 
 def drafting(world: World) -> Any:
     return DraftRequest(mission_id=missions(world)[0].mission_id)
+
+
+def test_a_contract_in_shadow_touches_nothing_and_people_see_what_it_would_have_done() -> None:
+    here = World((ROLL_BACK_ALIAS,), Mode.SHADOW)
+    here.shop()
+    here.fire(alarm_event())
+    here.settle()
+    [(severity, subject, text)] = here.messages.notified
+    assert (severity, here.contracts(), here.lambdas.changes) == ("low", [], 0)
+    assert subject.startswith("shadowed: roll_back_lambda_alias")
+    assert "would have done: shift_alias {'to': '1'}" in text
 
 
 def test_a_contract_in_shadow_is_never_started() -> None:

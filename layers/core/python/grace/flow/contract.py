@@ -45,7 +45,7 @@ def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str 
     try:
         contract = _compose(mission, signal, services, rulebook)
     except PermanentError as exc:
-        _leave(mission, signal, exc, services)
+        leave(mission, signal, exc, services)
         return None
     if contract is None:
         return None
@@ -113,6 +113,7 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
         reason = "shadow: this is what would have been done"
         head = head.model_copy(update={"status": ContractStatus.SHADOWED, "reason": reason, "closed": True})
         entries.append(EntryDraft(type="contract.shadowed", body={"mode": contract.mode.value}))
+        _would_have(contract, services)
     after = mission.model_copy(
         update={
             "contract_id": contract.contract_id,
@@ -140,6 +141,19 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
         )
     )
     services.telemetry.count(Metric.CONTRACTS_CREATED)
+
+
+def _would_have(contract: Contract, services: Services) -> None:
+    """Tell people what a playbook in shadow would have done: they cannot learn to trust what they do not see."""
+    services.messages.notify(
+        "low",
+        f"shadowed: {contract.playbook} on {contract.resource.path}"[:100],
+        f"What happened: {contract.reason}\n"
+        f"What Grace would have done: {contract.action.use} {contract.action.parameters}, with {contract.undo_text}\n"
+        f"To what: {contract.resource.arn}\n"
+        f"Is it safe now: nothing was touched; {contract.playbook} is in shadow.\n"
+        f"What next: grace show {contract.contract_id}; whether it may act is said by `modes` in cdk.json",
+    )
 
 
 def armed(contract: Contract, services: Services) -> tuple[GuardAlarm, ...]:
@@ -171,7 +185,7 @@ def _recovered(mission: Mission, services: Services) -> None:
     _end(mission, MissionStatus.CLOSED, "the alarm recovered by itself before a contract was drafted", services)
 
 
-def _leave(mission: Mission, signal: Signal, why: PermanentError, services: Services) -> None:
+def leave(mission: Mission, signal: Signal, why: PermanentError, services: Services) -> None:
     """Leave it to a person, with the reason."""
     reason = f"{why.code if isinstance(why, Refused) else type(why).__name__}: {why}"
     tell_a_person(signal, mission.model_copy(update={"reason": reason}), services)
