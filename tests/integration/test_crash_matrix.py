@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from grace.errors import AccessDenied, AnswerLost, Throttled
 from grace.evidence.verdict import VerdictKind, decide
 from grace.flow import close, execute, gate, rollback, verify
 from grace.model.contract import ContractStatus, EffectClass, Undo
@@ -22,9 +23,9 @@ from tests.support import life as living
 from tests.support.invariants import broken
 from tests.support.life import WAITING, Life
 from tests.support.machine import DEFINITION
-from tests.support.matrix import ASKED, HELD, HURT, KILLED, NOT_HELD, STOPPED, Figures, Part, Path, clean, run
+from tests.support.matrix import ASKED, HELD, HURT, KILLED, NOT_HELD, STOPPED, Figures, Part, Path, clean, lives, run
 from tests.support.scenes import Scene, playbooks
-from tests.support.taps import DEATHS
+from tests.support.taps import DEATHS, Fault
 
 STATES = sorted({name for name, state in DEFINITION["States"].items() if state["Type"] != "Fail"} | {WAITING})
 OF_AN_ACTION = sorted({str(each.spec.action["use"]): name for name, each in playbooks().items()}.values())
@@ -115,6 +116,36 @@ def test_every_port_and_step_is_in_the_matrix() -> None:
     steps = {"triage", "draft", "answer", "resolve", "reap"}
     tasks = {s["Parameters"]["Payload"]["step"] for s in DEFINITION["States"].values() if s["Type"] == "Task"}
     assert {site.step for site in sites} == steps | tasks
+
+
+# -- what never works again
+
+FOR_EVER = (
+    Fault("denied for ever", lambda: AccessDenied("not allowed"), after=False, times=10**6),
+    Fault("throttled for ever", lambda: Throttled("slow down"), after=False, times=10**6),
+    Fault("done, and no answer for ever", lambda: AnswerLost("the answer was lost"), after=True, times=10**6),
+)
+OUTSIDE = ("aws.", "metrics.", "alarms.", "vault.", "permissions.")
+
+
+@pytest.mark.parametrize("playbook", ["roll_back_lambda_alias", "scale_out_group", "reboot_instance"])
+def test_what_is_outside_never_works_again(playbook: str, record_property: Publish) -> None:
+    """F49, F52, F54, F59: one call of one step fails for ever. Nothing is left half done and unsaid."""
+    ran, breaches = 0, []
+    for path, steps in ((HELD, ()), (NOT_HELD, ("rollback",)), (STOPPED, ("reap",))):
+        for site in clean(playbook, path).sites:
+            if not site.call.startswith(OUTSIDE) or (steps and site.step not in steps):
+                continue
+            for fault in FOR_EVER:
+                life = lives(playbook, path)
+                life.scene.wire.at, life.scene.wire.fault = site, fault
+                life.run()
+                ran += 1
+                found = broken(life)
+                breaches += [(f"{path.name}, {fault.name} at {site}", *found)] if found else []
+    figures = Figures(ran, tuple(breaches))
+    publish(record_property, "failing for ever", playbook, figures)
+    assert not figures.breaches
 
 
 # -- what nobody can say, and who acts too late

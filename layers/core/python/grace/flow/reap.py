@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from grace.diagnoses.rulebook import Rulebook
-from grace.errors import GraceError
+from grace.errors import GraceError, Refused
 from grace.flow.ask import expire
+from grace.flow.contract import leave
 from grace.flow.expiry import begin
 from grace.flow.gate import asks
 from grace.flow.grouping import take
@@ -22,12 +23,14 @@ from grace.model.entry import ref
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
 from grace.model.records import Expiry
-from grace.model.signal import SignalState
+from grace.model.signal import SignalState, StoredSignal
 from grace.ports import AlarmFacts, Services
 from grace.signals.alarms import from_description
 
 FAR = timedelta(days=3650)
 """Later than any deadline: the sweep looks at everything that is open."""
+PATIENCE = timedelta(minutes=30)
+"""A mission is drafted again this long, while whatever prevents it passes by itself."""
 YOUNG = timedelta(minutes=1)
 """An execution may take this long to appear after its contract was written."""
 
@@ -40,6 +43,7 @@ class Swept(Model):
     rolled_back: int = 0
     put_back: int = 0
     redrafted: int = 0
+    left: int = 0
     found: int = 0
     failed: int = 0
 
@@ -49,17 +53,30 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
 
     One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
     """
-    at = services.clock.now()
-    work: list[Callable[[], str]] = []
-    work += [partial(_expire, approval, services) for approval in services.store.open(Approval, at)]
-    work += [partial(_contract, head, at, services) for head in services.store.open(ContractHead, at + FAR)]
-    work += [partial(begin, expiry, services) for expiry in services.store.open(Expiry, at)]
-    work += [partial(_mission, mission, services) for mission in services.store.open(Mission, at)]
-    work += [partial(_alarm, alarm, services, rulebook) for alarm in services.alarms.in_alarm()]
-    done = Counter(_each(what, services) for what in work)
+    at, open_ = services.clock.now(), services.store.open
+    kinds: list[Callable[[], list[Callable[[], str]]]] = [
+        lambda: [partial(_expire, approval, services) for approval in open_(Approval, at)],
+        lambda: [partial(_contract, head, at, services) for head in open_(ContractHead, at + FAR)],
+        lambda: [partial(begin, expiry, services) for expiry in open_(Expiry, at)],
+        lambda: [partial(_mission, mission, at, services) for mission in open_(Mission, at)],
+        lambda: [partial(_alarm, alarm, services, rulebook) for alarm in services.alarms.in_alarm()],
+    ]
+    done: Counter[str] = Counter()
+    for find in kinds:
+        done.update(_all(find, services))
     if done["failed"]:
         services.telemetry.count(Metric.REAP_FAILURES, done["failed"])
     return Swept(**{name: done[name] for name in Swept.model_fields})
+
+
+def _all(find: Callable[[], list[Callable[[], str]]], services: Services) -> list[str]:
+    """Find the work of one kind and do it; what cannot even be found stops no other kind."""
+    try:
+        work = find()
+    except GraceError as exc:
+        services.telemetry.trouble("reap", exc)
+        return ["failed"]
+    return [_each(what, services) for what in work]
 
 
 def _each(what: Callable[[], str], services: Services) -> str:
@@ -107,9 +124,17 @@ def _contract(head: ContractHead, at: datetime, services: Services) -> str:
     return "rolled_back"
 
 
-def _mission(mission: Mission, services: Services) -> str:
+def _mission(mission: Mission, at: datetime, services: Services) -> str:
+    """Ask for the draft again; what could not be drafted for so long goes to a person."""
     if mission.status is not MissionStatus.OPEN or mission.contract_id:
         return ""
+    since = mission.opened_at if mission.attempt == 1 else mission.updated_at
+    if at >= since + PATIENCE:
+        where = ref(StoredSignal, mission.mission_id)
+        signal = services.store.read(where, stream=mission.mission_id).need(where).signal
+        minutes = int(PATIENCE.total_seconds() // 60)
+        leave(mission, signal, Refused("undrafted", f"no contract could be drafted in {minutes} minutes"), services)
+        return "left"
     services.messages.draft(DraftRequest(mission_id=mission.mission_id, attempt=mission.attempt))
     return "redrafted"
 
