@@ -69,18 +69,21 @@ def stage(console: Console, tellings: Sequence[Telling], footer: Callable[[], st
         yield
         return
     spinner = Spinner("dots", style="cyan")
+    whole = False
 
     def picture() -> RenderableType:
-        return Group(_columns(console.width, tellings, spinner), Text(footer(), style="dim"))
+        stacked = len(tellings) if console.width < NARROW else 1
+        # The newest lines that fit, two rows each where they fold; the last picture shows them all.
+        newest = None if whole else max(2, ((console.height - 2) // stacked - 4) // 2)
+        panels = [_panel(telling, spinner, newest) for telling in tellings]
+        return Group(_beside(panels) if stacked == 1 else Group(*panels), Text(footer(), style="dim"))
 
     with Live(get_renderable=picture, console=console, refresh_per_second=8):
         yield
+        whole = True
 
 
-def _columns(width: int, tellings: Sequence[Telling], spinner: Spinner) -> RenderableType:
-    panels = [_panel(telling, spinner) for telling in tellings]
-    if width < NARROW:
-        return Group(*panels)
+def _beside(panels: Sequence[Panel]) -> RenderableType:
     table = Table.grid(expand=True)
     for _ in panels:
         table.add_column(ratio=1)
@@ -88,11 +91,11 @@ def _columns(width: int, tellings: Sequence[Telling], spinner: Spinner) -> Rende
     return table
 
 
-def _panel(telling: Telling, spinner: Spinner) -> Panel:
+def _panel(telling: Telling, spinner: Spinner, newest: int | None) -> Panel:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
     table.add_column(overflow="fold")
-    for mark, text in telling.lines:
+    for mark, text in telling.lines if newest is None else telling.lines[-newest:]:
         sign, colour = MARKS[mark]
         table.add_row(Text(sign, style=colour), Text(text, style="dim" if mark == "note" else ""))
     if telling.waiting:
