@@ -135,12 +135,17 @@ class _Runner:
             ) as process,
         ):
             assert process.stdout is not None
-            for raw in process.stdout:
-                line = raw.rstrip()
-                log.write(line + "\n")
-                if line:
-                    lines.append(line)
-                    self._progress(line)
+            try:
+                for raw in process.stdout:
+                    line = raw.rstrip()
+                    log.write(line + "\n")
+                    if line:
+                        lines.append(line)
+                        self._progress(line)
+            except BaseException:
+                # Whoever interrupts us would leave the CLI deploying on its own.
+                process.terminate()
+                raise
         if process.returncode:
             raise DeployFailed(f"`cdk {arguments[0]}` failed: {explain(lines)} (see {self._layout.deploy_log}).")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 import pytest
 
 from infra.local.engine import Engine
-from infra.local.paths import ROOT
+from infra.local.paths import ROOT, Layout
+from infra.local.processes import ours
 from tests.local.rig import isolated_root
 from tests.support.world import EVENTS
 
@@ -160,10 +163,40 @@ def test_a_second_demo_beside_a_running_engine_is_refused_with_the_fix(report: d
 
 @pytest.mark.engine
 def test_afterwards_nothing_is_left(report: dict[str, Any], root: Path) -> None:
-    """The last test of this file: it ends the engine."""
+    """The last test on this engine: it ends it."""
     assert report
-    assert grace(root, "down").returncode == 0
+    # Removing the workers' unpacked layers is what takes long, on a slow disk.
+    assert grace(root, "down", seconds=300).returncode == 0
+    nothing_left(root)
+    alert = str(EVENTS / "alarm_lambda_errors.sns.json")
+    assert "No engine of this checkout runs" in grace(root, "fire", alert).stderr
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "ended"])
+def test_interrupted_in_the_middle_of_a_deploy_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    root = isolated_root(tmp_path)
+    command = [sys.executable, "-m", "infra.cli.main", "demo", "--root", str(root)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        for line in demo.stdout:
+            if line.startswith("deploying"):
+                break
+        log = Layout(root).deploy_log
+        deadline = time.monotonic() + 60
+        while not (log.exists() and "bootstrapp" in log.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        demo.send_signal(number)
+        assert demo.wait(120) == 130
+        assert demo.stderr.read() == "grace: Interrupted.\n"
+    nothing_left(root)
+    assert ours([demo.pid], [str(root)]) == []
+
+
+def nothing_left(root: Path) -> None:
     assert Engine(root).status() is None
     left = {path.name for path in (root / "var" / "engine").iterdir()}
     assert left <= {"engine.log", "deploy.log", "heartbeat.log"}
-    assert "No engine" in grace(root, "fire", str(EVENTS / "labelled.json")).stderr
