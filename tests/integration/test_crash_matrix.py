@@ -44,7 +44,7 @@ def test_the_worker_dies_before_and_after_every_call(playbook: str, record_prope
     """F47, F48: held and verified, not held and put back, asked and approved, stopped and swept."""
     figures = run(playbook, KILLED)
     publish(record_property, "crash matrix", playbook, figures)
-    assert figures.runs > 300
+    assert figures.runs > 4 * len(clean(playbook, HELD).sites)
     assert not figures.breaches
 
 
