@@ -102,6 +102,21 @@ def test_d10_an_approval_given_while_the_question_is_asked_again_still_runs_once
     check(world)
 
 
+def test_a_question_whose_worker_dies_again_and_again_leaves_no_open_approval() -> None:
+    world = shop(2)
+    real = world.machine.doors["ask"]
+
+    def dies(event: dict[str, Any]) -> dict[str, Any]:
+        real(event)
+        raise WorkerDied
+
+    world.machine.doors["ask"] = dies
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.REFUSED
+    assert need(world, Approval, contract, "1").status is ApprovalStatus.SUPERSEDED
+    ended(world)
+
+
 def test_people_are_asked_though_the_worker_died_in_the_middle_of_it() -> None:
     world = shop(2)
     real = world.messages.notify

@@ -299,16 +299,20 @@ def test_f50_a_lease_that_ends_too_soon_starts_nothing() -> None:
     assert world.lambdas.changes == 0
 
 
-def test_f50_a_stale_fence_may_not_roll_back_either() -> None:
-    world = shop()
-    execution = until(world, "Settle")
-    lease = need(world, Lease, SHOP)
-    row = world.store._partitions[f"R#{SHOP}"]
-    taken = lease.model_copy(update={"owner": "c-other", "fence": 9, "version": lease.version + 1})
-    row["lease"] = row_of(taken)
+@pytest.mark.parametrize("taken", [{"owner": "c-other", "fence": 9}, {"fence": 9}], ids=["another", "a later fence"])
+def test_f50_who_does_not_hold_the_present_fence_neither_acts_nor_rolls_back(taken: dict[str, Any]) -> None:
+    acting, undoing = shop(), shop()
+    for world, state in ((acting, "Execute"), (undoing, "Settle")):
+        until(world, state)
+        lease = need(world, Lease, SHOP)
+        changed = lease.model_copy(update={**taken, "version": lease.version + 1})
+        world.store._partitions[f"R#{SHOP}"]["lease"] = row_of(changed)
     with pytest.raises(StaleFence):
-        rollback(call_of(execution, "rollback"), world)
-    assert world.lambdas.version_of("shop", "live") == "1"
+        execute(call_of(until(acting, "Execute"), "execute"), acting)
+    with pytest.raises(StaleFence):
+        rollback(call_of(until(undoing, "Settle"), "rollback"), undoing)
+    assert acting.lambdas.changes == 0
+    assert undoing.lambdas.version_of("shop", "live") == "1"
 
 
 def test_i32_the_store_refuses_a_smaller_fence() -> None:

@@ -19,7 +19,7 @@ from grace.model.mission import Mission, MissionStatus
 from grace.model.records import Lease, Outcome, StopOrder
 from tests.support.machine import WorkerDied
 from tests.support.scenes import Scene
-from tests.support.world import shop_metric
+from tests.support.world import World, shop_metric
 from tests.unit.flow.scenes import (
     SHOP,
     check,
@@ -160,10 +160,9 @@ def test_an_order_to_stop_that_nobody_heard_is_carried_out() -> None:
     ended(world)
 
 
-def test_an_order_to_stop_that_nobody_heard_is_heeded_by_the_verdict() -> None:
-    world = shop()
-    execution = until(world, "Benchmark")
-    loaded = load(ticket_for(need(world, Contract, execution.name), needs_approval=False), world)
+def guard_breached(world: World, contract: str) -> None:
+    """What triage writes when a guard alarm goes off; the stream that would carry it out is not run."""
+    loaded = load(ticket_for(need(world, Contract, contract), needs_approval=False), world)
     advance(
         world,
         loaded,
@@ -171,11 +170,31 @@ def test_an_order_to_stop_that_nobody_heard_is_heeded_by_the_verdict() -> None:
         door="triage",
         command=("guard", "x"),
         entries=[EntryDraft(type="contract.guard_breached")],
-        items=[StopOrder(contract_id=execution.name, reason="the guard alarm went off", at=loaded.at)],
+        items=[StopOrder(contract_id=contract, reason="the guard alarm went off", at=loaded.at)],
     )
+
+
+def test_an_order_to_stop_that_nobody_heard_is_heeded_by_the_verdict() -> None:
+    world = shop()
+    execution = until(world, "Benchmark")
+    guard_breached(world, execution.name)
     world.settle()  # and no stream
     assert world.head(execution.name).status is ContractStatus.ROLLED_BACK
     assert "guard alarm" in world.head(execution.name).reason
+
+
+def test_an_order_to_stop_that_nobody_heard_is_carried_out_by_the_next_sweep_though_all_is_in_time() -> None:
+    world = shop()
+    execution = until(world, "Settle")
+    guard_breached(world, execution.name)
+    world.clock.advance(61)
+    assert world.clock.now() < world.head(execution.name).deadline
+    assert sweep(world).rolled_back == 1
+    assert world.workflow.status(execution.name) == "ABORTED"
+    world.settle()
+    assert world.head(execution.name).status is ContractStatus.ROLLED_BACK
+    assert world.head(execution.name).reason == "the guard alarm went off"
+    ended(world)
 
 
 # -- one that fails stops no other

@@ -114,9 +114,11 @@ def test_f51_somebody_else_who_does_just_what_we_wanted_to_is_not_undone() -> No
     """Between our look and our call they point the alias back themselves: the call is refused, and nothing is ours."""
     world = shop()
     real = world.aws.handlers[UPDATE]
+    raced: list[int] = []
 
     def loses_the_race(**arguments: Any) -> Any:
-        if not world.lambdas.changes:
+        if not raced:
+            raced.append(1)
             world.lambdas.alias("shop", "live", "1")
         return real(**arguments)
 
