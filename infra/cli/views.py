@@ -104,7 +104,8 @@ def _first_screen(found: Dossier) -> RenderableType:
     table.add_row("what happened", f"{contract.diagnosis.value} ({contract.likelihood:.0%}): {contract.reason}")
     if contract.alarm:
         table.add_row("alarm", wording.alarm_name(contract.alarm))
-    table.add_row("to what", f"{contract.resource.path}  ({contract.resource.type})")
+    resource = contract.resource
+    table.add_row("to what", f"{resource.path}  ({resource.type}, {resource.region}, account {resource.account})")
     if contract.owner.kind != "none":
         table.add_row("declared by", f"{contract.owner.kind} {contract.owner.name}".rstrip())
     table.add_row("done", _done(found))
@@ -112,7 +113,8 @@ def _first_screen(found: Dossier) -> RenderableType:
     if contract.cost_per_hour is not None:
         table.add_row("cost", f"{contract.cost_per_hour:+.4f} US dollars per hour")
     if head.verdict:
-        table.add_row("verdict", f"{head.verdict}, confidence {head.confidence}")
+        sure = f", confidence {head.confidence}" if head.status in wording.KEPT else ""
+        table.add_row("verdict", f"{head.verdict}{sure}")
     if head.reason:
         table.add_row("note" if head.status in wording.KEPT else "because", head.reason)
     table.add_row("safe now?", Text(wording.safe(head), style="bold"))
