@@ -28,8 +28,8 @@ from tests.support.scenes import Scene, playbooks
 from tests.support.taps import DEATHS, Fault
 
 STATES = sorted({name for name, state in DEFINITION["States"].items() if state["Type"] != "Fail"} | {WAITING})
-OF_AN_ACTION = sorted({str(each.spec.action["use"]): name for name, each in playbooks().items()}.values())
-"""One playbook for each action: what the flow meets differs by action and resource, not by what a playbook promises."""
+OF_A_KIND = sorted({(each.spec.resource, Scene(name).act.effect): name for name, each in playbooks().items()}.values())
+"""One playbook for each resource type and class of effect: by these the flow's own branches and calls differ."""
 Publish = Callable[[str, Any], None]
 
 
@@ -48,7 +48,7 @@ def test_the_worker_dies_before_and_after_every_call(playbook: str, record_prope
     assert not figures.breaches
 
 
-@pytest.mark.parametrize("playbook", OF_AN_ACTION)
+@pytest.mark.parametrize("playbook", OF_A_KIND)
 def test_it_dies_twice_and_every_error_strikes(playbook: str, record_property: Publish) -> None:
     """The same call killed twice; an answer lost of a call that was or was not done; throttled, unavailable, denied."""
     figures = run(playbook, HURT)
@@ -151,7 +151,7 @@ def test_what_is_outside_never_works_again(playbook: str, record_property: Publi
 # -- what nobody can say, and who acts too late
 
 
-@pytest.mark.parametrize("playbook", [n for n in OF_AN_ACTION if Scene(n).act.effect is EffectClass.ONCE])
+@pytest.mark.parametrize("playbook", [n for n in OF_A_KIND if Scene(n).act.effect is EffectClass.ONCE])
 @pytest.mark.parametrize("fault", DEATHS, ids=lambda fault: fault.name)
 def test_what_nobody_can_say_is_left_to_a_person(playbook: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """F48, class E: killed around the call, and nothing tells whether it happened: not repeated, held, a person told."""
