@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -40,8 +41,9 @@ def member(package: str, name: str) -> Any:
     raise Refused("unknown", f"{package.rsplit('.', 1)[-1]} has no member {name!r}")
 
 
+@cache
 def names(package: str) -> tuple[str, ...]:
-    """Return the names of a registry's members without importing them."""
+    """Return the names of a registry's members without importing them; the folder is read once in a worker's life."""
     root = importlib.import_module(package)
     found = (info.name for info in pkgutil.iter_modules(root.__path__))
     return tuple(name for name in found if name not in _TOOLS and not name.startswith("_"))

@@ -67,7 +67,7 @@ class Series:
         kept = [
             (t, v) for t, v in zip(self.timestamps, self.values, strict=True) if start <= t and t + self.period <= end
         ]
-        return Series.of(self.period, kept)
+        return Series(self.period, tuple(t for t, _ in kept), tuple(v for _, v in kept))
 
     def filled(self, start: int, end: int, missing: Fill) -> Series:
         """`between(start, end)` with every missing period of the grid filled as the rule says.
