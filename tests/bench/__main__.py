@@ -36,7 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     # What is measured must not depend on what the shell happens to hold.
     for name in [name for name in os.environ if name.startswith(("AWS_", "GRACE_", "POWERTOOLS_"))]:
         del os.environ[name]
-    os.environ |= {"POWERTOOLS_SERVICE_NAME": "grace", "POWERTOOLS_LOG_LEVEL": "INFO", "AWS_EC2_METADATA_DISABLED": "true"}
+    os.environ |= {
+        "POWERTOOLS_SERVICE_NAME": "grace",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     rows: list[Row] = []
     errors: dict[str, str] = {}
     for name, goals in GROUPS.items():

@@ -90,11 +90,16 @@ def _calls(counted: Sequence[Counts]) -> list[Row]:
         )
     names = {name for each in counted for _, name in each.calls}
     bad = sorted(name for name in names if "Scan" in name or "put_metric_data" in name)
-    rows.append(Row("P5", "Scan or PutMetricData", "none", ", ".join(bad) or "none", not bad, "every call of every playbook"))
+    rows.append(
+        Row("P5", "Scan or PutMetricData", "none", ", ".join(bad) or "none", not bad, "every call of every playbook")
+    )
     again = [repeated(name) for name in playbooks()]
     most, changed = max(calls for calls, _ in again), any(changed for _, changed in again)
     told = f"{most} calls, {'a change' if changed else 'no change'}"
-    return [*rows, Row("P5", "a repeated alert", "≤ 2, no change", told, most <= 2 and not changed, "delivered once more")]
+    return [
+        *rows,
+        Row("P5", "a repeated alert", "≤ 2, no change", told, most <= 2 and not changed, "delivered once more"),
+    ]
 
 
 def _state(counted: Sequence[Counts], lived: dict[str, Incident]) -> list[Row]:
@@ -145,7 +150,16 @@ def _money(counted: Sequence[Counts], lived: dict[str, Incident]) -> list[Row]:
     total = sum(month.values())
     told = ", ".join(f"{part} {dollars:.2f}" for part, dollars in month.items())
     rows.append(Row("P7", "idle for a month", "≤ $6", f"${total:.2f}", total <= IDLE, told, month))
-    rows.append(Row("P7", "custom metric series", f"≤ {SERIES}", str(len(Metric)), len(Metric) <= SERIES, "whatever the playbooks"))
+    rows.append(
+        Row(
+            "P7",
+            "custom metric series",
+            f"≤ {SERIES}",
+            str(len(Metric)),
+            len(Metric) <= SERIES,
+            "whatever the playbooks",
+        )
+    )
     return rows
 
 
@@ -155,7 +169,9 @@ def _usage(incident: Incident, write_units: int) -> Usage:
         transitions=len(incident.visited),
         invocations=incident.invocations,
         sends=Counter(send.name for send in sends),
-        metrics_requested=sum(len(send.params["MetricDataQueries"]) for send in sends if "MetricDataQueries" in send.params),
+        metrics_requested=sum(
+            len(send.params["MetricDataQueries"]) for send in sends if "MetricDataQueries" in send.params
+        ),
         write_units=write_units,
         read_units=sum(_read_units(send) for send in sends),
         log_bytes=_log_bytes(incident),
@@ -194,7 +210,12 @@ def _rollback(undone: dict[str, Incident]) -> Row:
         if back and (more := len(back) - len(forward)) > most:
             worst, most = name, more
         reads |= {f"{send.service}.{send.operation}" for send in back if send.service in NOT_TARGETS}
-    allowed = {"dynamodb.batch_get_item", "dynamodb.transact_write_items", "s3.get_object", "cloudwatch.describe_alarms"}
+    allowed = {
+        "dynamodb.batch_get_item",
+        "dynamodb.transact_write_items",
+        "s3.get_object",
+        "cloudwatch.describe_alarms",
+    }
     beyond = sorted(reads - allowed)
     return Row(
         "P11",

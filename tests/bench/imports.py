@@ -125,7 +125,15 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 def _start(door: str, events: Mapping[str, Any], trees: Sequence[Path], **environment: str) -> float:
     paths = [str(trees[0]), *(str(tree / "python") for tree in trees[1:])]
     # -P and -S: nothing on the path but what the function would have.
-    command = [str(ENGINE_VENV / "bin" / "python"), "-P", "-S", str(CHILD), door, json.dumps(events.get(door, {})), *paths]
+    command = [
+        str(ENGINE_VENV / "bin" / "python"),
+        "-P",
+        "-S",
+        str(CHILD),
+        door,
+        json.dumps(events.get(door, {})),
+        *paths,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment() | environment)
     if done.returncode or not done.stdout.strip():
         raise NotMeasured(f"{door} did not start: {(done.stderr or done.stdout).strip().splitlines()[-1]}")

@@ -74,10 +74,12 @@ def _rule(draw: random.Random, number: int) -> dict[str, Any]:
         case 1:
             about = {"name": [{"prefix": f"team-{number}-"}], "alarm_class": [draw.choice(CLASSES)]}
         case 2:
-            about["metric"] |= {"namespace": [draw.choice(NAMESPACES)], "name": [{"anything-but": [draw.choice(METRICS)]}]}
+            about["metric"] |= {
+                "namespace": [draw.choice(NAMESPACES)],
+                "name": [{"anything-but": [draw.choice(METRICS)]}],
+            }
         case 3:
             about = {"$or": [about, {"name": [f"team-{number}-alarm"]}], "kind": ["alarm"]}
         case 4:
             about["severity"] = ["high", "critical", "medium"]
     return about
-

@@ -29,9 +29,8 @@ class Usage:
     def lines(self) -> dict[str, float]:
         """Return what each part costs, in dollars for one remediation. Calls of services that are free cost nothing."""
         price, assumed = PRICES, PRICES["assumed"]
-        seconds = (
-            sum(self.sends.values()) * assumed["seconds_per_call"]
-            + self.invocations * (assumed["seconds_per_invocation"] + assumed["cold_share"] * assumed["cold_seconds"])
+        seconds = sum(self.sends.values()) * assumed["seconds_per_call"] + self.invocations * (
+            assumed["seconds_per_invocation"] + assumed["cold_share"] * assumed["cold_seconds"]
         )
         stored = self.sends["s3.put_object"] + self.sends["s3.get_object"]
         kms = self.sends["kms.encrypt"] + self.sends["kms.decrypt"] + KMS_PER_S3_CALL * stored

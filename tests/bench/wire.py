@@ -83,8 +83,12 @@ class Wire:
             )
             # Every handler of an event runs, whoever answers: moto's own would do each write a second time.
             made.meta.events.unregister("before-send", botocore_stubber)
-            made.meta.events.register(f"provide-client-params.{made.meta.service_model.service_id.hyphenize()}", self._asked)
-            made.meta.events.register_first(f"before-send.{made.meta.service_model.service_id.hyphenize()}", partial(self._sent, service))
+            made.meta.events.register(
+                f"provide-client-params.{made.meta.service_model.service_id.hyphenize()}", self._asked
+            )
+            made.meta.events.register_first(
+                f"before-send.{made.meta.service_model.service_id.hyphenize()}", partial(self._sent, service)
+            )
             self._clients[service] = made
         return self._clients[service]
 
