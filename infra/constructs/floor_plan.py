@@ -120,10 +120,10 @@ DOORS: tuple[Door, ...] = (
     Door(
         "rollback",
         "Puts the resource back and measures that it is back",
-        (R.STATE, R.SNAPSHOT_READ, R.TARGET_READ, R.TARGET_RESTORE, R.ALARMS),
+        (R.STATE, R.SNAPSHOT_READ, R.TARGET_READ, R.TARGET_RESTORE, R.ALARMS, R.NOTIFY),
         timeout=100,
         bounded=True,
-        environment=("vault_bucket",),
+        environment=("vault_bucket", "notify_topic"),
     ),
     Door(
         "close",

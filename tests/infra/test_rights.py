@@ -51,7 +51,7 @@ ROWS = {
     "execute": STATE | READ_VAULT | READS | ACTS,
     "benchmark": STATE | READS | OBSERVES | ALARMS,
     "verify": STATE,
-    "rollback": STATE | READ_VAULT | READS | WRITES | ALARMS,
+    "rollback": STATE | READ_VAULT | READS | WRITES | ALARMS | NOTIFY,
     "close": STATE | NOTIFY | PUBLISH,
     "reap": STATE | ALARMS | START | STOP | DRAFT | NOTIFY | PUBLISH,
 }

@@ -90,7 +90,12 @@ _PLACES: dict[type[Item], _Place] = {
     Breaker: _Place("SYS", "breaker#"),
 }
 _KINDS = {(place.pk, place.sk): kind for kind, place in _PLACES.items()}
-_OPEN_NAMES: dict[type[Item], str] = {Mission: "mission", ContractHead: "contract", Approval: "approval", Expiry: "expiry"}
+_OPEN_NAMES: dict[type[Item], str] = {
+    Mission: "mission",
+    ContractHead: "contract",
+    Approval: "approval",
+    Expiry: "expiry",
+}
 _KILL_STREAM, _SYSTEM_STREAM = "sys:kill", "sys:"
 
 
