@@ -225,11 +225,13 @@ def _resource(kind: Restorable[Model], resource: ResourceRef, services: Services
         checks.append(_checked("tag", ok=False, says=str(exc)))
     lease_ref = ref(Lease, resource.arn)
     lease = services.store.read(lease_ref).get(lease_ref)
-    checks.append(_lease(lease, services.clock.now()))
+    limits = [p.spec.limits.cooldown for p in services.catalogue.playbooks if p.spec.resource == resource.type]
+    checks.append(_lease(lease, timedelta(seconds=max(limits, default=0)), services.clock.now()))
     return checks
 
 
-def _lease(lease: Lease | None, at: datetime) -> Check:
+def _lease(lease: Lease | None, cooldown: timedelta, at: datetime) -> Check:
+    """Say who holds the resource, or how long it is left alone; `cooldown` is the longest of its playbooks'."""
     if lease is None:
         return _checked("lease", ok=True, says="nobody of ours ever acted on it")
     if lease.hold:
@@ -237,6 +239,8 @@ def _lease(lease: Lease | None, at: datetime) -> Check:
     if lease.owner and at < lease.until:
         return _checked("lease", ok=False, says=f"{lease.owner} is at work on it until {lease.until.isoformat()}")
     last = lease.last_action_at
+    if last and at < last + cooldown:
+        return _checked("lease", ok=False, says=f"acted on recently: left alone until {(last + cooldown).isoformat()}")
     told = f"last acted on {(at - last) // timedelta(minutes=1)} minutes ago" if last else "never acted on"
     return _checked("lease", ok=True, says=told)
 

@@ -139,10 +139,19 @@ def _joins(mission: Mission, at: datetime, services: Services) -> bool:
 
 
 def _attach(fresh: Sequence[Signal], mission: Mission, opened: OpenGroup, at: datetime, services: Services) -> None:
+    """Note the signals on their mission; one that only waits for people is over when its own alarm recovers.
+
+    Inside its window it stays: an alarm that flaps would otherwise open, and tell, one mission after another.
+    """
+    after = mission.model_copy(update={"signals": mission.signals + len(fresh), "updated_at": at})
+    waits = mission.status is MissionStatus.NEEDS_ATTENTION and at >= mission.attach_until
+    if waits and _recovered(fresh, mission):
+        told = f"it recovered by itself; {mission.reason}"[:240]
+        after = after.model_copy(update={"status": MissionStatus.CLOSED, "reason": told})
     services.store.commit(
         Commit(
             command=command_id("attach", mission.mission_id, *sorted(s.fingerprint for s in fresh)),
-            head=mission.model_copy(update={"signals": mission.signals + len(fresh), "updated_at": at}),
+            head=after,
             was=mission,
             entries=(_attached(fresh),),
             at=at,
@@ -151,6 +160,12 @@ def _attach(fresh: Sequence[Signal], mission: Mission, opened: OpenGroup, at: da
             items=(_noted(opened, fresh),),
         )
     )
+
+
+def _recovered(fresh: Sequence[Signal], mission: Mission) -> bool:
+    """Whether the newest word of the mission's own alarm is OK."""
+    own = [s for s in fresh if s.subject == mission.alarm]
+    return bool(own) and own[-1].state is SignalState.OK
 
 
 def _attached(signals: Sequence[Signal]) -> EntryDraft:
