@@ -15,6 +15,7 @@ from typing import Any
 
 Tags = dict[str, str]
 _TYPE_MARK = re.compile(r"\[errorType=(\w+)\](.*)", re.DOTALL)
+_DIED = "Worker process died"
 _UNMARKED = '"error": str(e), "trace": traceback.format_exc()'
 
 # Sub-resource of a Lambda function to the IAM action of each HTTP method. The engine knows the first as ListAliases,
@@ -52,13 +53,24 @@ def with_error_types(worker_script: str) -> str:
 
 
 def restore_error_type(result: dict[str, Any]) -> dict[str, Any]:
-    """An invocation's result with the class name moved from the message's head to `errorType`."""
+    """An invocation's result with the class name moved from the message's head to `errorType`.
+
+    A worker whose process ended is `Runtime.ExitError`, as on AWS; the engine has `Runtime.HandlerError` for that too.
+    """
     body = result.get("body")
     if result.get("error") and isinstance(body, dict):
+        if body.get("errorMessage") == _DIED:
+            body["errorType"] = "Runtime.ExitError"
         marked = _TYPE_MARK.fullmatch(str(body.get("errorMessage", "")))
         if marked:
             body |= {"errorType": marked[1], "errorMessage": marked[2]}
     return result
+
+
+def task_error(error: str, cause: str) -> str:
+    """The name under which a state machine sees a failed invocation: a throttled one is not `Lambda.Unknown`."""
+    throttled = error == "Lambda.Unknown" and '"__type": "TooManyRequestsException"' in cause
+    return "Lambda.TooManyRequestsException" if throttled else error
 
 
 def lambda_action(method: str, path: str) -> str | None:
@@ -153,12 +165,13 @@ def apply() -> None:
     """Change the imported engine. To be called once, before it serves."""
     from ministack import app  # noqa: PLC0415
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: PLC0415
-    from ministack.services import iam, lambda_svc, tagging  # noqa: PLC0415
+    from ministack.services import iam, lambda_svc, stepfunctions, tagging  # noqa: PLC0415
 
     # With TLS on, the engine would also take port 443 wherever it may: it gets the one port it was given.
     vars(app)["_port_is_bindable"] = lambda *_: False
     _wrap(lambda_runtime, "_PYTHON_WORKER_SCRIPT", with_error_types)
     _wrap(lambda_svc, "_execute_function_warm", lambda run: lambda *args: restore_error_type(run(*args)))
+    _wrap(stepfunctions, "_call_lambda", _named)
     _wrap(iam_actions, "_lambda_action", lambda known: lambda *args: lambda_action(*args) or known(*args))
     _wrap(iam_actions, "extract_resource_arn", _authorised_on)
     vars(tagging)["_RESOURCE_TAG_COLLECTORS"] |= _collectors()
@@ -169,6 +182,20 @@ def apply() -> None:
 
 def _wrap(module: object, name: str, change: Callable[[Any], Any]) -> None:
     vars(module)[name] = change(vars(module)[name])
+
+
+def _named(call: Callable[..., Any]) -> Callable[..., Any]:
+    from ministack.services import stepfunctions  # noqa: PLC0415
+
+    failed = vars(stepfunctions)["_ExecutionError"]
+
+    def invoke(*request: Any) -> Any:
+        try:
+            return call(*request)
+        except failed as exc:
+            raise failed(task_error(exc.error, exc.cause), exc.cause) from exc
+
+    return invoke
 
 
 def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:

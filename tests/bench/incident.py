@@ -80,7 +80,7 @@ class Incident:
         self.scene._unguarded = lambda _effect: []  # type: ignore[method-assign]
         self.services = InProcess(self.wire, self.scene.clock, self.scene.catalogue)
         self.onlooker = InProcess(Wire(), self.scene.clock, self.scene.catalogue)
-        self.wire.handlers = {key: handler for key, handler in self.scene.aws.handlers.items()} | self._handlers()
+        self.wire.handlers = self.scene.aws.handlers | self._handlers()
         self.wire.wakes = {
             ("lambda", "invoke"): self._asked,
             ("stepfunctions", "start_execution"): self._started,

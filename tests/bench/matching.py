@@ -23,7 +23,7 @@ FEWEST = 100
 
 def measure() -> list[Row]:
     """Ask both about the same alerts; first that they say the same, then how long they take."""
-    draw = random.Random(8)  # noqa: S311  a corpus, not a secret
+    draw = random.Random(8)
     alerts = [_alert(draw) for _ in range(ALERTS)]
     books = {count: [_rule(draw, number) for number in range(count)] for count in (FEWEST, 1000, 10_000)}
     indexes = {count: Index({str(n): rule for n, rule in enumerate(rules)}) for count, rules in books.items()}

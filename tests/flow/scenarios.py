@@ -62,6 +62,7 @@ PASSING = (
     "Lambda.ClientExecutionTimeoutException",
     "AnswerLost",
     "Lambda.Unknown",
+    "Runtime.ExitError",
     "Sandbox.Timedout",
 )
 

@@ -22,6 +22,9 @@ class ThrottledError(Exception):
     pass
 
 def handler(event, context):
+    if event["say"] == "die":
+        import os
+        os._exit(1)
     raise ThrottledError(event["say"])
 """
 
@@ -38,26 +41,49 @@ def test_an_exception_reaches_the_caller_with_its_class_and_message(aws: Clients
 
 
 @pytest.mark.engine
+def test_a_worker_that_ended_is_a_runtime_exit(aws: Clients) -> None:
+    answer = aws("lambda").invoke(FunctionName=_function(aws), Payload=b'{"say": "die"}')
+    assert (answer["FunctionError"], json.load(answer["Payload"])["errorType"]) == ("Unhandled", "Runtime.ExitError")
+
+
+@pytest.mark.engine
 def test_a_state_machine_catches_an_exception_by_its_class(aws: Clients) -> None:
     """What the correction is for: without it `ErrorEquals` matches nothing but States.ALL."""
+    assert _caught(aws, "ThrottledError") == ("SUCCEEDED", '"caught"')
+
+
+@pytest.mark.engine
+def test_a_state_machine_knows_a_throttled_function(aws: Clients) -> None:
+    functions = aws("lambda")
+    functions.put_function_concurrency(FunctionName=_function(aws), ReservedConcurrentExecutions=0)
+    try:
+        assert _caught(aws, "Lambda.TooManyRequestsException") == ("SUCCEEDED", '"caught"')
+    finally:
+        functions.delete_function_concurrency(FunctionName=_function(aws))
+
+
+def _caught(aws: Clients, error: str) -> tuple[str, str | None]:
+    """How a machine ends whose one task catches this error and no other."""
     states = {
         "Call": {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
             "Parameters": {"FunctionName": _function(aws), "Payload": {"say": "x"}},
-            "Catch": [{"ErrorEquals": ["ThrottledError"], "Next": "Caught"}],
+            "Catch": [{"ErrorEquals": [error], "Next": "Caught"}],
             "End": True,
         },
         "Caught": {"Type": "Pass", "Result": "caught", "End": True},
     }
     machines = aws("stepfunctions")
     machine = machines.create_state_machine(
-        name="catcher", definition=json.dumps({"StartAt": "Call", "States": states}), roleArn=_role(aws)
+        name=f"catcher-{error.rpartition('.')[2]}",
+        definition=json.dumps({"StartAt": "Call", "States": states}),
+        roleArn=_role(aws),
     )["stateMachineArn"]
     execution = machines.start_execution(stateMachineArn=machine, name="one")["executionArn"]
     while (seen := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
         time.sleep(0.05)
-    assert (seen["status"], seen.get("output")) == ("SUCCEEDED", '"caught"')
+    return seen["status"], seen.get("output")
 
 
 def test_a_worker_that_looks_different_ends_the_start_with_a_sentence() -> None:
