@@ -27,9 +27,9 @@ from grace.model.entry import ref
 from grace.model.signal import MetricRef
 from grace.ports import AlarmFacts, SeriesRequest
 from grace.settings import Settings
+from grace.stores import keys
 from infra.constructs.floor_plan import DOORS
 from infra.constructs.layers import ROOT
-from grace.stores import keys
 from tests.bench.wire import REGION, Wire
 from tests.support.machine import Execution, Machine
 from tests.support.reality import Reality
@@ -77,7 +77,7 @@ class Incident:
 
     def __post_init__(self) -> None:
         self.scene = Scene(self.playbook, works=self.works)
-        self.scene._unguarded = lambda _effect: []  # type: ignore[method-assign]
+        self.scene._unguarded = lambda effect: []  # type: ignore[method-assign]
         self.services = InProcess(self.wire, self.scene.clock, self.scene.catalogue)
         self.onlooker = InProcess(Wire(), self.scene.clock, self.scene.catalogue)
         self.wire.handlers = self.scene.aws.handlers | self._handlers()

@@ -16,7 +16,7 @@ WORKFLOW_DOORS = {"ask", "snapshot", "execute", "benchmark", "verify", "rollback
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 # Ends of the way on which an error leads to Rollback: undoing and closing have their own handling.
 AFTER_THE_ACTION = {"Rollback", "Close"}
-BUILT_IN_ERRORS = ("States.", "Lambda.", "Sandbox.")
+BUILT_IN_ERRORS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 REFUSED_FIELDS = {"TimeoutSecondsPath", "HeartbeatSecondsPath", "HeartbeatSeconds"}
 
 State = dict[str, Any]
