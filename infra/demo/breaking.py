@@ -13,10 +13,10 @@ from infra.local.reconcile import Clients
 
 SLOW_SUPPLIER_MS = 650
 FULL = 0.94
+"""How full the search's memory is made: beyond the alarm's threshold, within what it has."""
 ENOUGH = 0.88
 """What the alarm, at 0.85, cannot overlook."""
 IMPORTS, LOOKS = 5, 6
-"""How full the search's memory is made: beyond the alarm's threshold, within what it has."""
 READY_SECONDS = 20.0
 
 
