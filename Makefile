@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup demo test check bench lock clean help
+.PHONY: setup demo test check bench bench-peers lock clean help
 
 BIN := .venv/bin
 SOURCES := $(wildcard layers/core/python functions infra tests)
@@ -36,6 +36,9 @@ check: setup ## Format, lint, types and the rules of the house
 bench: setup ## Measure the budgets
 	@$(BIN)/python -m tests.bench
 
+bench-peers: setup ## Install the peers beside us and measure those that can be measured here
+	@$(BIN)/python -m tests.bench.peers
+
 lock: setup ## Compile requirements/*.in and package.json again
 	@for name in uv runtime dev engine; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@$(BIN)/node $$(dirname $$(readlink $(BIN)/node))/../lib/node_modules/npm/bin/npm-cli.js install \
@@ -46,4 +49,4 @@ clean: ## Remove everything that was made here
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'

@@ -108,7 +108,3 @@ class IllegalTransition(PermanentError):
 
 class InvalidCommit(PermanentError):
     """A change cannot be written as it stands: an entry too large or too deep, a float in it, a head without its past."""
-
-
-class InvariantBroken(GraceError):
-    """Something that cannot be so is so; stop and tell a person."""

@@ -87,8 +87,6 @@ TRANSITIONS: dict[ContractStatus, frozenset[ContractStatus]] = {
 TERMINAL = frozenset(status for status, moves in TRANSITIONS.items() if not moves)
 BEFORE_EFFECT = frozenset({S.DRAFTED, S.AWAITING_APPROVAL, S.APPROVED})
 """Here nothing has been done to the resource yet."""
-WAITING = frozenset({S.DRAFTED, S.AWAITING_APPROVAL, S.APPROVED, S.VERIFYING})
-"""Here the workflow waits for a person or for the clock."""
 
 
 class PlannedAction(Model):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from grace.model.base import Head, Instant, Item, Json, Model
-from grace.model.contract import ContractStatus, EffectClass, Mode, Pointer
+from grace.model.contract import ContractStatus, EffectClass, Mode
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.resource import ResourceRef
 
@@ -291,12 +291,3 @@ class PlaybookStats(Item):
     def ids(self) -> tuple[str, ...]:
         """One per playbook and diagnosis."""
         return (self.playbook, self.diagnosis.value)
-
-
-class Quarantined(Model):
-    """A message that could not be read, kept whole beside the reason."""
-
-    at: Instant
-    reason: str
-    field: str
-    body: Pointer
