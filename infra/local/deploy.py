@@ -21,6 +21,7 @@ from typing import Any
 
 import boto3
 
+from infra.local import processes
 from infra.local.engine import EngineState
 from infra.local.errors import DeployFailed
 from infra.local.paths import ROOT, Layout, tool_path
@@ -120,9 +121,10 @@ class _Runner:
     def cdk(self, *arguments: str, cwd: Path) -> None:
         """Run one CLI command to its end. Raises DeployFailed when it fails."""
         lines: list[str] = []
-        with (
-            self._layout.deploy_log.open("a", encoding="utf-8") as log,
-            subprocess.Popen(
+        running: list[subprocess.Popen[str]] = []
+        try:
+            processes.start(
+                running,
                 [*self._command, *arguments, *_QUIET_FLAGS],
                 cwd=cwd,
                 env=self._environment,
@@ -132,20 +134,23 @@ class _Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-            ) as process,
-        ):
+            )
+            [process] = running
             assert process.stdout is not None
-            try:
+            with self._layout.deploy_log.open("a", encoding="utf-8") as log, process.stdout:
                 for raw in process.stdout:
                     line = raw.rstrip()
                     log.write(line + "\n")
                     if line:
                         lines.append(line)
                         self._progress(line)
-            except BaseException:
-                # Whoever interrupts us would leave the CLI deploying on its own.
-                process.terminate()
-                raise
+            process.wait()
+        except BaseException:
+            # Whoever interrupts us would leave the CLI deploying on its own.
+            for each in running:
+                each.terminate()
+                each.wait()
+            raise
         if process.returncode:
             raise DeployFailed(f"`cdk {arguments[0]}` failed: {explain(lines)} (see {self._layout.deploy_log}).")
 

@@ -149,7 +149,8 @@ class Engine:
         for attempt in range(PORT_ATTEMPTS):
             chosen = port or _free_port()
             with self.layout.engine_log.open("wb") as log:
-                process = subprocess.Popen(
+                processes.start(
+                    self._children,
                     # -P keeps the working folder off the import path, where a file could hide a module.
                     [str(python), "-P", "-m", "infra.local.launcher", str(self.layout.tls)],
                     cwd=self.layout.tmp,
@@ -159,7 +160,7 @@ class Engine:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-            self._children.append(process)
+            process = self._children[-1]
             state = EngineState(
                 pid=process.pid,
                 port=chosen,
@@ -248,7 +249,8 @@ class Engine:
 
     def _launch_heartbeat(self, state: EngineState) -> subprocess.Popen[bytes]:
         with (self.layout.home / "heartbeat.log").open("wb") as log:
-            process = subprocess.Popen(
+            processes.start(
+                self._children,
                 [sys.executable, "-m", "infra.local.heartbeat", str(self.layout.home)],
                 cwd=ROOT,
                 env=state.child_environment(os.environ),
@@ -257,8 +259,7 @@ class Engine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._children.append(process)
-        return process
+        return self._children[-1]
 
     def _marks(self) -> tuple[str, ...]:
         return (str(self.layout.home), str(self.layout.engine_venv))
@@ -271,8 +272,11 @@ class Engine:
                 names = ", ".join(str(process.pid) for process in survivors)
                 raise LocalError(f"These processes of the engine do not end, not even when killed: {names}.")
         while self._children:
-            # Ended above: collected here, so that none of ours stays behind as a zombie.
-            self._children.pop().wait()
+            # Ended above but for one that an interrupt kept out of the state file; collected here, so that none of
+            # ours stays behind as a zombie.
+            child = self._children.pop()
+            child.kill()
+            child.wait()
         shutil.rmtree(self.layout.tmp, ignore_errors=True)
         shutil.rmtree(self.layout.assembly, ignore_errors=True)
         self.layout.state_file.unlink(missing_ok=True)

@@ -10,9 +10,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,14 @@ def end(groups: Iterable[int], marks: Iterable[str], grace_seconds: float) -> li
                 return []
             time.sleep(0.05)
     return ours(groups, marks)
+
+
+def start(known: list[subprocess.Popen[Any]], command: Sequence[str], **options: Any) -> None:
+    """Start a process (`options` as of `subprocess.Popen`) and add it to `known`, also when an interrupt strikes.
+
+    Python raises an interrupt in the main thread alone: one that came between the fork and our keeping of the process
+    would leave a child that nobody knows. So another thread starts and keeps it, and an interrupted caller finds it in
+    `known`. Raises OSError when the program cannot be run.
+    """
+    with ThreadPoolExecutor(1) as starter:
+        starter.submit(lambda: known.append(subprocess.Popen(command, **options))).result()

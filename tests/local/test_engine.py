@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -202,6 +203,21 @@ def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
         stubborn.stdout.readline()
         assert processes.end([stubborn.pid], [str(tmp_path)], 0.3) == []
         assert stubborn.wait() == -signal.SIGKILL
+
+
+def test_an_interrupt_that_strikes_while_a_process_starts_leaves_it_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Struck(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Struck)
+    known: list[subprocess.Popen[Any]] = []
+    with pytest.raises(KeyboardInterrupt):
+        processes.start(known, [sys.executable, "-c", "import time; time.sleep(60)"])
+    [child] = known
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
 
 
 def test_a_child_environment_cannot_reach_a_real_account(tmp_path: Path) -> None:
