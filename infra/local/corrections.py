@@ -15,7 +15,7 @@ from typing import Any
 
 Tags = dict[str, str]
 _TYPE_MARK = re.compile(r"\[errorType=(\w+)\](.*)", re.DOTALL)
-_DIED = "Worker process died"
+_DIED = ("Worker process died", "Worker process exited immediately")
 _UNMARKED = '"error": str(e), "trace": traceback.format_exc()'
 
 # Sub-resource of a Lambda function to the IAM action of each HTTP method. The engine knows the first as ListAliases,
@@ -59,7 +59,7 @@ def restore_error_type(result: dict[str, Any]) -> dict[str, Any]:
     """
     body = result.get("body")
     if result.get("error") and isinstance(body, dict):
-        if body.get("errorMessage") == _DIED:
+        if str(body.get("errorMessage")).startswith(_DIED):
             body["errorType"] = "Runtime.ExitError"
         marked = _TYPE_MARK.fullmatch(str(body.get("errorMessage", "")))
         if marked:

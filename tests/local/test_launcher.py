@@ -86,6 +86,12 @@ def _caught(aws: Clients, error: str) -> tuple[str, str | None]:
     return seen["status"], seen.get("output")
 
 
+@pytest.mark.parametrize("said", ["Worker process died", "Worker process exited immediately. stderr: "])
+def test_both_ways_a_worker_ends_are_a_runtime_exit(said: str) -> None:
+    body = {"errorMessage": said, "errorType": "RuntimeError"}
+    assert restore_error_type({"body": body, "error": True})["body"]["errorType"] == "Runtime.ExitError"
+
+
 def test_a_worker_that_looks_different_ends_the_start_with_a_sentence() -> None:
     with pytest.raises(SystemExit, match="runs functions in another way"):
         with_error_types("print('another engine')")

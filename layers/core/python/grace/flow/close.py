@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from grace.flow.ask import withdrawn
 from grace.flow.expiry import expiry_of
-from grace.flow.loading import Loaded, advance, load
+from grace.flow.loading import Loaded, advance, contended, load
 from grace.flow.rollback import why
 from grace.model.base import Item
 from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStatus, Ticket
@@ -39,7 +39,12 @@ def close(call: Call, services: Services) -> Ticket:
     `safe_hold`: the lease stays and people are told. People are told before the closing is written, so that a crash
     in between tells them twice rather than never.
     """
-    ticket = call.ticket
+    told: set[ContractStatus] = set()
+    return contended(lambda: _close(call.ticket, told, services))
+
+
+def _close(ticket: Ticket, told: set[ContractStatus], services: Services) -> Ticket:
+    """Close it as it stands now; what was told by an earlier try, which others wrote before, is not told again."""
     refs = (
         ref(Lease, ticket.resource),
         ref(Mission, ticket.mission_id),
@@ -62,7 +67,9 @@ def close(call: Call, services: Services) -> Ticket:
     items += [*_disarmed(loaded, services), *withdrawn(loaded.head, services)]
     if expiry := expiry_of(loaded.contract, head):
         items.append(expiry)
-    _tell(loaded, head, services)
+    if head.status not in told:
+        _tell(loaded, head, services)
+        told.add(head.status)
     advance(
         services,
         loaded,

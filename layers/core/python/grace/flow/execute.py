@@ -9,7 +9,7 @@ from grace.actions.base import Action, action
 from grace.errors import AnswerLost, GraceError, Mismatch, PermanentError, Refused, ThirdPartyChange, TransientError
 from grace.flow import gate
 from grace.flow.breaker import answered, failed, probing
-from grace.flow.loading import Loaded, advance, load
+from grace.flow.loading import Loaded, advance, contended, load
 from grace.flow.snapshot import PHASE_SECONDS, lease_seconds
 from grace.model.base import Model
 from grace.model.contract import Call, ContractStatus, EffectClass, Ticket
@@ -34,7 +34,8 @@ class _Work:
 def execute(call: Call, services: Services) -> Ticket:
     """Do what the contract says, once, and prove by reading the resource that it was done.
 
-    Called again after a crash it looks first: what is seen to have happened is not done again.
+    Called again after a crash it looks first: what is seen to have happened is not done again. So it may begin again
+    by itself, too, when others write to what all contracts count in.
 
     Raises:
         Refused: the gate said no; nothing was done.
@@ -42,7 +43,10 @@ def execute(call: Call, services: Services) -> Ticket:
         ThirdPartyChange: the resource is neither as before nor as we would have left it.
         PermanentError: the service refused, or the effect is not to be seen.
     """
-    ticket = call.ticket
+    return contended(lambda: _execute(call.ticket, services))
+
+
+def _execute(ticket: Ticket, services: Services) -> Ticket:
     step_ref, at = ref(Step, ticket.contract_id, "execute"), services.clock.now()
     loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook, at), at=at)
     step = loaded.view.get(step_ref)

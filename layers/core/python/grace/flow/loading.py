@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from grace.errors import Conflict, IntegrityError, Refused
 from grace.model.base import Item
@@ -14,6 +14,9 @@ from grace.model.entry import Change, Commit, EntryDraft, Ref, ref
 from grace.model.ids import command_id
 from grace.ports import Services, View
 from grace.resources.base import OPT_IN_TAG
+
+T = TypeVar("T")
+TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,22 @@ def ticket_for(contract: Contract, *, needs_approval: bool, rollback: int = 0) -
         settle=contract.settle,
         attempt=rollback,
     )
+
+
+def contended(work: Callable[[], T]) -> T:
+    """Do it again at once, a few times, when somebody else wrote first; each try reads anew.
+
+    What all contracts count in (those in flight, a playbook's hour) is written by many at once.
+
+    Raises:
+        Conflict: it stayed contended; the caller's own caller may come back later.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return work()
+        except Conflict:
+            continue
+    return work()
 
 
 def execution_name(ticket: Ticket) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from grace.diagnoses.rulebook import Rulebook
-from grace.errors import Conflict, GraceError, InvalidSignal
+from grace.errors import GraceError, InvalidSignal
 from grace.flow.grouping import take
+from grace.flow.loading import contended
 from grace.model.base import sha256_hex
 from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.ids import command_id
@@ -19,7 +20,6 @@ from grace.model.signal import Signal
 from grace.ports import Services
 from grace.signals import parse
 
-TRIES = 4
 TOGETHER = 80
 """So many signals of one group are taken at once: their alarms are read in one call, which has room for 100 keys."""
 
@@ -53,7 +53,7 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
     for group, signals in groups.items():
         ordered = sorted(signals, key=lambda s: s.at)
         parts = [ordered[n : n + TOGETHER] for n in range(0, len(ordered), TOGETHER)]
-        if not all(_done(partial(_contended, partial(take, part, services, rulebook)), services) for part in parts):
+        if not all(_done(partial(contended, partial(take, part, services, rulebook)), services) for part in parts):
             failed += senders[group]
     return failed
 
@@ -69,7 +69,7 @@ def quarantine(body: str, problem: InvalidSignal, services: Services) -> None:
     entry = EntryDraft(
         type="signal.quarantined", body={"key": pointer.key, "sha256": pointer.sha256, "field": problem.field[:200]}
     )
-    if _contended(partial(_write_quarantined, pointer.sha256, entry, services)):
+    if contended(partial(_write_quarantined, pointer.sha256, entry, services)):
         services.telemetry.count(Metric.QUARANTINED)
         services.messages.notify("medium", "an alert could not be read", f"{problem}\nKept whole as {pointer.key}.")
 
@@ -90,16 +90,6 @@ def _write_quarantined(sha256: str, entry: EntryDraft, services: Services) -> bo
         )
     )
     return not done.replayed
-
-
-def _contended(work: Callable[[], bool]) -> bool:
-    """Do it again when somebody else wrote first; each try reads anew."""
-    for _ in range(TRIES - 1):
-        try:
-            return work()
-        except Conflict:
-            continue
-    return work()
 
 
 def _done(work: Callable[[], object], services: Services) -> bool:
