@@ -40,7 +40,7 @@ bench-peers: setup ## Install the peers beside us and measure those that can be 
 	@$(BIN)/python -m tests.bench.peers
 
 lock: setup ## Compile requirements/*.in and package.json again
-	@for name in uv runtime dev engine; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@for name in uv runtime cedar crypto web dev engine; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@$(BIN)/node $$(dirname $$(readlink $(BIN)/node))/../lib/node_modules/npm/bin/npm-cli.js install \
 	  --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 

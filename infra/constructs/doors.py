@@ -29,6 +29,12 @@ from infra.constructs import authority, layers, nag
 from infra.constructs.floor_plan import Door
 from infra.constructs.names import Names
 
+EXTRAS: Mapping[layers.Extra, str] = {
+    "cedar": "Cedar's policy engine",
+    "crypto": "Signatures and tokens of others",
+    "web": "Templates of mail and page",
+}
+
 
 class Floor(Construct):
     """What the doors share: code, layers, and the settings that every one gets."""
@@ -48,11 +54,19 @@ class Floor(Construct):
         self.key = key
         self.retention = retention
         self.code = _code(layers.doors())
-        self.layers = [
+        self._extra = {
+            name: self._layer(name.capitalize(), layers.dependencies(platform, name), about)
+            for name, about in EXTRAS.items()
+        }
+        self._common = [
             self._layer("Core", layers.core(), "The package grace"),
             self._layer("Dependencies", layers.dependencies(platform), "Third-party packages, pinned by hash"),
             self._layer("Data", layers.data(catalogue), "Playbooks, rules and people of this deployment"),
         ]
+
+    def layers_of(self, door: Door) -> list[lambda_.LayerVersion]:
+        """Return what a door stands on: the common layers, and those that its row names."""
+        return [*self._common, *(self._extra[name] for name in door.layers)]
 
     def log_group(self, scope: Construct, id_: str, name: str) -> logs.LogGroup:
         """Return an encrypted log group with the deployment's retention."""
@@ -111,7 +125,7 @@ class DoorFunction(Construct):
             architecture=lambda_.Architecture.ARM_64,
             code=floor.code,
             handler=f"{door.name}.handler",
-            layers=floor.layers,
+            layers=floor.layers_of(door),
             memory_size=door.memory,
             timeout=Duration.seconds(door.timeout),
             # The row of the floor plan is the whole role: nothing that is attached later may widen it.

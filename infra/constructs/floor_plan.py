@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from infra.constructs.layers import Extra
+
 
 class Right(StrEnum):
     """One named thing a door may do; `rights.py` says which IAM actions on which ARNs that is."""
@@ -60,6 +62,8 @@ class Door:
     memory: int = 512
     timeout: int = 60
     bounded: bool = False
+    layers: tuple[Extra, ...] = ()
+    """Layers beyond the common ones."""
     environment: tuple[str, ...] = field(default=())
     """The settings it needs beyond the two tables."""
 

@@ -25,13 +25,15 @@ from infra.provision import ENGINE_VENV, VENV, SetupError, run
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
-LOCK = ROOT / "requirements" / "runtime.txt"
+REQUIREMENTS = ROOT / "requirements"
 CORE = ROOT / "layers" / "core" / "python" / "grace"
 DOORS = ROOT / "functions"
 LAMBDA_PYTHON = "3.13"
 LAMBDA_PLATFORM = "aarch64-manylinux2014"
 
 Platform = Literal["lambda", "host"]
+Extra = Literal["cedar", "crypto", "web"]
+"""Packages that few doors use: each is a layer of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +74,34 @@ def data(catalogue: str) -> Asset:
     return _built("data", _digest([catalogue.encode()]), fill)
 
 
-def dependencies(platform: Platform) -> Asset:
-    """The third-party packages of `requirements/runtime.txt` for a platform, hashes checked, pruned, with bytecode.
+def dependencies(platform: Platform, of: Literal["runtime"] | Extra = "runtime") -> Asset:
+    """The third-party packages of `requirements/<of>.txt` for a platform, hashes checked, pruned, with bytecode.
 
     Raises:
         ConfigError: a package is not to be had, or the engine's environment is missing.
     """
     python = _host_python() if platform == "host" else _interpreter(LAMBDA_PYTHON)
     tag = _tag(python) if python else "no-bytecode"
-    made_from = [LOCK.read_bytes(), Path(pruning.__file__).read_bytes(), platform.encode(), tag.encode()]
+    lock = REQUIREMENTS / f"{of}.txt"
+    made_from = [lock.read_bytes(), Path(pruning.__file__).read_bytes(), platform.encode(), tag.encode()]
 
     def fill(folder: Path) -> None:
         target = folder / "python"
         command = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--target", str(target), "--require-hashes"]
-        command += ["--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", str(LOCK)]
+        command += ["--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", str(lock)]
         if platform == "host":
             command += ["--python", str(python)]
         else:
             command += ["--python-platform", LAMBDA_PLATFORM, "--python-version", LAMBDA_PYTHON]
         try:
-            run(command, f"the dependencies layer for {platform} could not be built")
+            run(command, f"the layer with the packages of {lock.name} for {platform} could not be built")
         except SetupError as exc:
             raise ConfigError(str(exc)) from exc
         pruning.prune(target)
         if python:
             _compile(python, target)
 
-    return _built(f"dependencies-{platform}", _digest(made_from), fill)
+    return _built(f"{'dependencies' if of == 'runtime' else of}-{platform}", _digest(made_from), fill)
 
 
 def _compiled(name: str, source: Path, place: str) -> Asset:

@@ -54,7 +54,7 @@ def prune(packages: Path) -> None:
         for record in ("RECORD", "REQUESTED", "INSTALLER", "WHEEL"):
             (information / record).unlink(missing_ok=True)
     for library in ("botocore", "boto3"):
-        for service in (packages / library / "data").iterdir():
+        for service in (packages / library / "data").glob("*"):
             if service.is_dir() and service.name not in SERVICES:
                 shutil.rmtree(service)
             elif service.is_dir():

@@ -26,8 +26,8 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
     folder = tmp_path_factory.mktemp("dependencies")
     (folder / "python").mkdir()
 
-    def empty(platform: str) -> layers.Asset:
-        return layers.Asset(folder, layers._digest([platform.encode()]))
+    def empty(platform: str, of: str = "runtime") -> layers.Asset:
+        return layers.Asset(folder, layers._digest([platform.encode(), of.encode()]))
 
     def run(**context: Any) -> dict[str, Template]:
         out = tmp_path_factory.mktemp("cdk")

@@ -6,19 +6,21 @@ from typing import Any
 
 from tests.infra.template import Template
 
-DEPENDENCIES = "DoorsDependencies"
+DEPENDENCIES = ("DoorsDependencies", "DoorsCedar", "DoorsCrypto", "DoorsWeb")
 
 
-def test_the_platforms_differ_in_the_dependencies_layer_alone(templates: dict[str, Template], synth: Any) -> None:
+def test_the_platforms_differ_in_the_layers_of_packages_alone(templates: dict[str, Template], synth: Any) -> None:
     host = synth(platform="host")
     assert host["vault"].body == templates["vault"].body
     ours, theirs = templates["engine"].body, host["engine"].body
-    [layer] = [name for name in ours["Resources"] if name.startswith(DEPENDENCIES)]
-    there = theirs["Resources"][layer]
-    here = ours["Resources"][layer]
-    assert here["Properties"]["Content"].keys() == there["Properties"]["Content"].keys()
-    assert here["Properties"]["Content"]["S3Key"] != there["Properties"]["Content"]["S3Key"]
-    assert _without_key(ours, layer) == _without_key(theirs, layer)
+    layers = [name for name in ours["Resources"] if name.startswith(DEPENDENCIES)]
+    assert len(layers) == len(DEPENDENCIES)
+    for layer in layers:
+        there, here = theirs["Resources"][layer], ours["Resources"][layer]
+        assert here["Properties"]["Content"].keys() == there["Properties"]["Content"].keys()
+        assert here["Properties"]["Content"]["S3Key"] != there["Properties"]["Content"]["S3Key"]
+        ours, theirs = _without_key(ours, layer), _without_key(theirs, layer)
+    assert ours == theirs
 
 
 def test_the_engine_is_deployed_the_same_resources(synth: Any) -> None:
