@@ -44,6 +44,7 @@ PACKAGES: dict[str, set[str]] = {
     "playbooks": {"pydantic", "yaml"},
     "diagnoses": {"pydantic", "yaml"},
     "probes": {"pydantic", "jmespath"},
+    "ledger": {"pydantic", "cryptography"},  # signatures are arithmetic: still a function of its arguments
     "stores": {"pydantic", "pydantic_core", "boto3", "botocore"},
     "gateways": {"pydantic", "boto3", "botocore"},
     "telemetry": {"aws_lambda_powertools", "pydantic"},
