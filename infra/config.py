@@ -73,6 +73,17 @@ Account = Annotated[str, Field(pattern=r"^\d{12}$")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_from_text)]
 
 
+class Mail(BaseModel):
+    """Who approval mail comes from, and where the links in it lead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sender: str = Field(pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=254)
+    """An address that SES has verified, by itself or with its domain."""
+    base_url: str | None = Field(default=None, pattern=r"^https://[A-Za-z0-9.:-]+(/[A-Za-z0-9._-]+)*$")
+    """Where the approval page is reached; by default the API's own address."""
+
+
 class Deployment(BaseModel):
     """One deployment of Grace.
 
@@ -102,6 +113,11 @@ class Deployment(BaseModel):
     global_in_flight: int = Field(default=10, ge=1, le=500)
     """How many contracts may act at once."""
 
+    mail: Annotated[Mail | None, BeforeValidator(_from_text)] = None
+    """Approval by mailed link; without it people decide with the command alone."""
+    link_key: int = Field(default=1, ge=1, le=99)
+    """The number of the key that approval links are made with: raise it by one to rotate."""
+
     notify_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
     """The first subscription of the topic `grace-notify`."""
     log_retention_days: Annotated[int, BeforeValidator(_retention_before)] = 90
@@ -125,8 +141,10 @@ def _sentence(error: Any) -> str:
     """Say what is wrong with one key, and what would be right."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(where, Deployment.model_fields, n=1)
-        known = f"did you mean `{near[0]}`?" if near else f"known keys are {', '.join(Deployment.model_fields)}."
+        *above, last = (str(part) for part in error["loc"])
+        fields = list((Mail if above else Deployment).model_fields)
+        near = difflib.get_close_matches(last, fields, n=1)
+        known = f"did you mean `{'.'.join([*above, near[0]])}`?" if near else f"known keys are {', '.join(fields)}."
         return f"cdk.json context: `{where}` is not a key of Grace: {known}"
     says = error["msg"].removeprefix("Value error, ")
     says = says[:1].lower() + says[1:]

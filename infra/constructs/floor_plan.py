@@ -20,6 +20,12 @@ class Right(StrEnum):
     SEAL = "seal"
     """Encrypt a small secret with the vault's key."""
     UNSEAL = "unseal"
+    MINT = "mint"
+    """Make the proof in an approval link."""
+    VERIFY_LINK = "verify_link"
+    """Check the proof in an approval link."""
+    MAIL = "mail"
+    """Write to approvers from the configured address."""
     NOTIFY = "notify"
     """Tell people."""
     PUBLISH = "publish"
@@ -89,10 +95,10 @@ DOORS: tuple[Door, ...] = (
     Door(
         "ask",
         "Asks the approvers, and reads what was decided",
-        (R.STATE, R.SEAL, R.NOTIFY, R.PUBLISH),
+        (R.STATE, R.SEAL, R.MINT, R.MAIL, R.NOTIFY, R.PUBLISH),
         environment=("vault_key", "notify_topic", "bus"),
     ),
-    Door("answer", "Records votes", (R.STATE, R.PUBLISH), timeout=20, environment=("bus",)),
+    Door("answer", "Records votes", (R.STATE, R.VERIFY_LINK, R.PUBLISH), timeout=20, environment=("bus",)),
     Door(
         "operate",
         "Buttons for people: stop, resume, roll back, release, retry",

@@ -48,6 +48,15 @@ class Names:
         """Every execution of the state machine."""
         return _arn("states", f"execution:{self.of('remediation')}:*")
 
+    def identity_arn(self, name: str) -> str:
+        """Return the ARN of an SES identity: an address or a domain."""
+        return _arn("ses", f"identity/{name}")
+
+    @property
+    def configuration_set_arn(self) -> str:
+        """The SES configuration set of our mail."""
+        return _arn("ses", f"configuration-set/{self.prefix}")
+
 
 def _arn(service: str, resource: str) -> str:
     return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"

@@ -20,6 +20,7 @@ SERVICES = frozenset(
         "kms",
         "lambda",
         "s3",
+        "sesv2",
         "sns",
         "sqs",
         "stepfunctions",

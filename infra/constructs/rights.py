@@ -28,6 +28,8 @@ class Rights:
 
     vault: VaultStack
     names: Names
+    sender: str | None
+    """The address mail comes from; without one nobody may send any."""
 
     def of(self, door: Door) -> list[iam.PolicyStatement]:
         """Return everything the door's role may do, apart from writing its own log and trace."""
@@ -38,6 +40,11 @@ class Rights:
             Right.SNAPSHOT_READ: lambda: self._objects(SNAPSHOTS, writing=False),
             Right.SEAL: lambda: [_allow(["kms:Encrypt"], self.vault.key.key_arn, **self._sealed())],
             Right.UNSEAL: lambda: [_allow(["kms:Decrypt"], self.vault.key.key_arn, **self._sealed())],
+            Right.MINT: lambda: [_allow(["kms:GenerateMac"], self.vault.link_keys[-1].key_arn)],
+            Right.VERIFY_LINK: lambda: [
+                _allow(["kms:VerifyMac"], *(key.key_arn for key in self.vault.link_keys[-2:])),
+            ],
+            Right.MAIL: self._mail,
             Right.NOTIFY: self._notify,
             Right.PUBLISH: lambda: [_allow(["events:PutEvents"], self.names.bus_arn)],
             Right.DRAFT: lambda: [_allow(["lambda:InvokeFunction"], self.names.function_arn("contract"))],
@@ -83,6 +90,20 @@ class Rights:
     def _sealed(self) -> dict[str, dict[str, dict[str, str]]]:
         """Only called directly: not through a service, so never for an object of the bucket or a topic."""
         return {"conditions": {"Null": {"kms:ViaService": "true"}}}
+
+    def _mail(self) -> list[iam.PolicyStatement]:
+        """From one address, whether it was verified by itself or with its domain, and with tracking off."""
+        if self.sender is None:
+            return []
+        identities = [self.names.identity_arn(name) for name in (self.sender, self.sender.rpartition("@")[2])]
+        return [
+            _allow(
+                ["ses:SendEmail"],
+                *identities,
+                self.names.configuration_set_arn,
+                conditions={"StringEquals": {"ses:FromAddress": self.sender}},
+            )
+        ]
 
     def _notify(self) -> list[iam.PolicyStatement]:
         through_sns = {"StringEquals": {"kms:ViaService": f"sns.{Aws.REGION}.{Aws.URL_SUFFIX}"}}

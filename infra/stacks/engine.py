@@ -58,6 +58,7 @@ class EngineStack(Stack):
         super().__init__(scope, f"{deployment.prefix}-engine", **options)
         self.names = Names(deployment.prefix)
         self.vault = vault
+        self.mail = deployment.mail
         doors = {door.name: door for door in DOORS}
         self.intake = Intake(
             self,
@@ -112,7 +113,7 @@ class EngineStack(Stack):
 
     def _open(self, doors: tuple[Door, ...]) -> dict[str, lambda_.Function]:
         """Make every door with the rights of its row and of what wakes it."""
-        rights = Rights(self.vault, self.names)
+        rights = Rights(self.vault, self.names, self.mail.sender if self.mail else None)
         waking = {"triage": self._from_queue, "resolve": self._from_stream}
         statements = {
             door.name: [*rights.of(door), *(waking[door.name]() if door.name in waking else [])] for door in doors

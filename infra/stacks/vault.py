@@ -44,6 +44,7 @@ class VaultStack(Stack):
         super().__init__(scope, f"{deployment.prefix}-vault", **options)
         self.names = Names(deployment.prefix)
         self.key = self._key()
+        self.link_keys = self._link_keys(deployment.link_key)
         self.state = self._table("State", "state")
         self.state.add_global_secondary_index(
             index_name=keys.OPEN_INDEX,
@@ -99,6 +100,29 @@ class VaultStack(Stack):
             )
         )
         return key
+
+    def _link_keys(self, newest: int) -> list[kms.Key]:
+        """The HMAC keys of approval links, the newest last: that one mints, the one before it is still checked.
+
+        KMS does not rotate HMAC keys by itself: the number in the configuration is raised, and the alias moves. A key
+        rotated twice since is disabled. All are exported by hand, so that none that ages is held fast by its export.
+        """
+        keys = [
+            kms.Key(
+                self,
+                f"LinkKey{number}",
+                description=f"Grace: proofs in approval links, number {number}",
+                key_spec=kms.KeySpec.HMAC_256,
+                key_usage=kms.KeyUsage.GENERATE_VERIFY_MAC,
+                enabled=number >= newest - 1,
+                removal_policy=RemovalPolicy.RETAIN,
+            )
+            for number in range(1, newest + 1)
+        ]
+        kms.Alias(self, "LinkKeyAlias", alias_name=f"alias/{self.names.of('link')}", target_key=keys[-1])
+        for key in keys:
+            self.export_value(key.key_arn)
+        return keys
 
     def _table(self, title: str, part: str) -> dynamodb.Table:
         # Table, not TableV2: the embedded engine drops deletion protection and backups of the newer one.

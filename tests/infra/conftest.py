@@ -13,6 +13,7 @@ from infra import app
 from infra.constructs import layers
 from tests.infra.template import Template
 
+MAIL = {"sender": "grace@ops.example"}
 Synth = Callable[..., dict[str, Template]]
 
 
@@ -44,8 +45,8 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
 
 @pytest.fixture(scope="session")
 def templates(synth: Synth) -> dict[str, Template]:
-    """The templates of a deployment that configures nothing."""
-    return synth()
+    """The templates of a deployment that configures nothing but mail, so that every right there is can be seen."""
+    return synth(mail=MAIL)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,9 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "messages.draft": (("lambda:InvokeFunction",), ("contract_function",)),
     "sealer.seal": (("kms:Encrypt",), ("vault_key",)),
     "sealer.unseal": (("kms:Decrypt",), ("vault_key",)),
+    "macs.generate": (("kms:GenerateMac",), ("link_key",)),
+    "macs.verify": (("kms:VerifyMac",), ()),
+    "mail.send": (("ses:SendEmail",), ("mail_sender", "mail_configuration", "base_url")),
     "permissions.missing": (("iam:SimulatePrincipalPolicy",), ("execute_role", "rollback_role")),
 }
 """IAM actions and settings of each method of a port; clock, store, catalogue and telemetry every door has."""

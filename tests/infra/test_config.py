@@ -34,6 +34,12 @@ from infra.constructs.layers import ROOT
         ({"reap_minutes": 6}, "reap_minutes", "less than or equal to 5"),
         ({"notify_email": "me"}, "notify_email", "match pattern"),
         ({"tags": ["a"]}, "tags", "valid dictionary"),
+        ({"mail": "grace@ops.example"}, "mail", "valid dictionary"),
+        ({"mail": {"sender": "grace"}}, "mail.sender", "match pattern"),
+        ({"mail": {"sender": "g@ops.example", "from": "me"}}, "mail.from", "known keys are sender, base_url."),
+        ({"mail": {}}, "mail.sender", "field required"),
+        ({"mail": {"sender": "g@ops.example", "base_url": "http://x"}}, "mail.base_url", "match pattern"),
+        ({"link_key": 0}, "link_key", "greater than or equal to 1"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_with_key_and_fix(context: dict[str, Any], key: str, fix: str) -> None:

@@ -12,6 +12,7 @@ from grace.resources.base import resource_types
 from grace.settings import Settings
 from infra.constructs.authority import ONLY_MANAGED
 from infra.constructs.floor_plan import DOORS, Door
+from tests.infra.conftest import Synth
 from tests.infra.reach import SERVICES, services_reached
 from tests.infra.template import Template, statements, text
 
@@ -39,8 +40,8 @@ ROWS = {
     | DRAFT
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
     "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | PUBLISH | START,
-    "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt"},
-    "answer": STATE | PUBLISH,
+    "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt", "kms:GenerateMac", "ses:SendEmail"},
+    "answer": STATE | PUBLISH | {"kms:VerifyMac"},
     "operate": STATE | DRAFT | NOTIFY | START | STOP,
     "resolve": STATE
     | START
@@ -120,7 +121,55 @@ def test_only_resolve_wakes_a_workflow_and_only_on_our_machine(engine: Template)
 def test_the_doors_that_face_people_cannot_seal_or_unseal_or_touch_a_target(engine: Template) -> None:
     for door in ("answer", "operate"):
         assert not engine.actions(door) & (ACTS | WRITES | READS | {"kms:Encrypt", "s3:GetObject", "s3:PutObject"})
-    assert not {action for action in engine.actions("answer") if action.startswith(("states:", "kms:", "lambda:"))}
+    reaching = {action for action in engine.actions("answer") if action.startswith(("states:", "kms:", "lambda:"))}
+    assert reaching == {"kms:VerifyMac"}
+
+
+def test_i24_only_ask_makes_a_link_and_only_answer_checks_one(engine: Template) -> None:
+    assert {door for door in ROWS if "kms:GenerateMac" in engine.actions(door)} == {"ask"}
+    assert {door for door in ROWS if "kms:VerifyMac" in engine.actions(door)} == {"answer"}
+    assert {door for door in ROWS if "ses:SendEmail" in engine.actions(door)} == {"ask"}
+
+
+def test_f40_the_newest_link_key_mints_and_the_one_before_it_is_still_checked(synth: Synth) -> None:
+    templates = synth(link_key=3)
+    keys = {
+        name: each["Properties"]
+        for name, each in templates["vault"].of_type("AWS::KMS::Key").items()
+        if each["Properties"].get("KeySpec") == "HMAC_256"
+    }
+    assert [name[:8] for name, each in keys.items() if each["Enabled"]] == ["LinkKey2", "LinkKey3"]
+    assert len(keys) == 3
+    assert {each["KeyUsage"] for each in keys.values()} == {"GENERATE_VERIFY_MAC"}
+    [alias] = [each for each in templates["vault"].properties("AWS::KMS::Alias") if "link" in each["AliasName"]]
+    assert text(alias["TargetKeyId"]).startswith("<LinkKey3")
+    used = {
+        action: [
+            key for each in rights if action in each["Action"] for arn in each["Resource"] for key in keys if key in arn
+        ]
+        for door, action in (("ask", "kms:GenerateMac"), ("answer", "kms:VerifyMac"))
+        for rights in [templates["engine"].rights(door)]
+    }
+    assert [key[:8] for key in used["kms:GenerateMac"]] == ["LinkKey3"]
+    assert [key[:8] for key in used["kms:VerifyMac"]] == ["LinkKey2", "LinkKey3"]
+    exported = [text(each["Value"]) for each in templates["vault"].body["Outputs"].values()]
+    assert all(any(key in value for value in exported) for key in keys)
+
+
+def test_mail_leaves_from_the_configured_address_alone(engine: Template) -> None:
+    [grant] = [each for each in engine.rights("ask") if "ses:SendEmail" in each["Action"]]
+    ours = "arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:"
+    assert set(grant["Resource"]) == {
+        ours + "identity/grace@ops.example",
+        ours + "identity/ops.example",
+        ours + "configuration-set/grace",
+    }
+    assert grant["Condition"] == {"StringEquals": {"ses:FromAddress": "grace@ops.example"}}
+
+
+def test_without_a_sender_nobody_may_send_mail(synth: Synth) -> None:
+    engine = synth()["engine"]
+    assert not {door for door in ROWS if "ses:SendEmail" in engine.actions(door)}
 
 
 def test_a_sealed_value_is_opened_directly_and_an_object_through_s3_alone(engine: Template) -> None:

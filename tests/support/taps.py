@@ -16,7 +16,20 @@ from typing import Any
 from grace.errors import AccessDenied, AnswerLost, Throttled, Unavailable
 from tests.support.machine import WorkerDied
 
-PORTS = ("store", "vault", "aws", "metrics", "alarms", "workflow", "messages", "sealer", "permissions", "fetch")
+PORTS = (
+    "store",
+    "vault",
+    "aws",
+    "metrics",
+    "alarms",
+    "workflow",
+    "messages",
+    "sealer",
+    "macs",
+    "mail",
+    "permissions",
+    "fetch",
+)
 
 
 @dataclass(frozen=True)

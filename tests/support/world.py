@@ -27,6 +27,8 @@ from grace.gateways.memory import (
     MemoryAws,
     MemoryClock,
     MemoryFetch,
+    MemoryMacs,
+    MemoryMail,
     MemoryMessages,
     MemoryMetrics,
     MemoryPermissions,
@@ -103,6 +105,8 @@ class World:
         self.workflow: Any = RunningWorkflow()
         self.messages: Any = MemoryMessages()
         self.sealer: Any = MemorySealer()
+        self.macs: Any = MemoryMacs()
+        self.mail: Any = MemoryMail()
         self.permissions: Any = MemoryPermissions()
         self.fetch: Any = MemoryFetch(())
         self.telemetry: Any = Counter()

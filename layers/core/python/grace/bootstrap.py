@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         Aws,
         Clock,
         Fetch,
+        Macs,
+        Mail,
         Messages,
         Metrics,
         Permissions,
@@ -112,6 +114,26 @@ class AwsServices:
         from grace.gateways.sealer import KmsSealer
 
         return KmsSealer(self.aws, self._settings.need("vault_key"))
+
+    @cached_property
+    def macs(self) -> Macs:
+        """Proofs under the link key; a door that only checks them is not given its name."""
+        from grace.gateways.macs import KmsMacs
+
+        return KmsMacs(self.aws, self._settings.link_key)
+
+    @cached_property
+    def mail(self) -> Mail:
+        """Letters through SES."""
+        from grace.gateways.mail import SesMail
+
+        settings = self._settings
+        return SesMail(
+            self.aws,
+            sender=settings.mail_sender,
+            configuration=settings.mail_configuration,
+            base_url=settings.base_url,
+        )
 
     @cached_property
     def permissions(self) -> Permissions:

@@ -175,6 +175,43 @@ class Sealer(Protocol):
         """Return the plain text; raises `IntegrityError` for another context or changed bytes."""
 
 
+class Macs(Protocol):
+    """Message authentication under a key that nobody can read: who may make one cannot check it, and the reverse."""
+
+    def generate(self, message: bytes) -> tuple[bytes, str]:
+        """Return the HMAC-SHA-256 of a message (at most 4,096 bytes) and the id of the key it was made with."""
+
+    def verify(self, message: bytes, mac: bytes, key_id: str) -> bool:
+        """Return whether that key made that MAC; a key that is gone, disabled or not ours made none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail to one person. `tags` come back with what happens to it (bounce, complaint): letters, digits, `_-.@`."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    tags: Mapping[str, str]
+
+
+class Mail(Protocol):
+    """Letters to single people."""
+
+    @property
+    def base_url(self) -> str:
+        """Where links lead, without a slash at its end; empty when this deployment sends no mail."""
+
+    def send(self, letter: Letter) -> str:
+        """Hand a letter over and return its id. That it arrives is not said: a bounce comes as an event.
+
+        Raises:
+            BadRequest: it is refused as it stands (sender or recipient not verified, sending paused).
+            TransientError: not taken; the same letter again is at worst a second copy.
+        """
+
+
 class Permissions(Protocol):
     """Whether our roles may do what a contract needs."""
 
@@ -237,6 +274,14 @@ class Services(Protocol):
     @property
     def sealer(self) -> Sealer:
         """Encryption of small secrets."""
+
+    @property
+    def macs(self) -> Macs:
+        """Proofs that a link is ours."""
+
+    @property
+    def mail(self) -> Mail:
+        """Letters."""
 
     @property
     def permissions(self) -> Permissions:

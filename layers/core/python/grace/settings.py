@@ -30,6 +30,10 @@ class Settings(Model):
     contract_function: str = ""
     execute_role: str = ""
     rollback_role: str = ""
+    link_key: str = ""
+    mail_sender: str = ""
+    mail_configuration: str = ""
+    base_url: str = ""
 
     def need(self, field: str) -> str:
         """Return a setting that this door cannot do without; raises `InvalidSetting` naming it."""

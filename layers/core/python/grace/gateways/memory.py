@@ -16,7 +16,7 @@ from grace.model.base import Json
 from grace.model.contract import Ticket
 from grace.model.mission import DraftRequest
 from grace.model.signal import MetricRef, SeriesKey
-from grace.ports import AlarmFacts, SeriesRequest
+from grace.ports import AlarmFacts, Letter, SeriesRequest
 
 Handler = Callable[..., dict[str, Json]]
 
@@ -186,6 +186,48 @@ class MemorySealer:
     def _sum(self, plain: bytes, context: str) -> bytes:
         framed = len(context.encode()).to_bytes(4, "big") + context.encode() + plain
         return hmac.new(self._key, framed, hashlib.sha256).digest()
+
+
+class MemoryMacs:
+    """HMACs under keys in memory: the newest makes them, each that is left in `keys` checks its own."""
+
+    def __init__(self) -> None:
+        """Start with one key."""
+        self.keys: dict[str, bytes] = {}
+        self.rotate()
+
+    def rotate(self) -> None:
+        """Make new MACs under a new key; old ones are checked for as long as their key is not deleted from `keys`."""
+        self._newest = f"key-{len(self.keys) + 1}"
+        self.keys[self._newest] = self._newest.encode()
+
+    def generate(self, message: bytes) -> tuple[bytes, str]:
+        """Return the MAC and the newest key's id; raises `BadRequest` when that key is gone."""
+        if self._newest not in self.keys:
+            raise BadRequest(f"{self._newest} is disabled")
+        return hmac.digest(self.keys[self._newest], message, "sha256"), self._newest
+
+    def verify(self, message: bytes, mac: bytes, key_id: str) -> bool:
+        """Return whether the key made the MAC; a key that is gone made none."""
+        key = self.keys.get(key_id)
+        return key is not None and hmac.compare_digest(mac, hmac.digest(key, message, "sha256"))
+
+
+class MemoryMail:
+    """The letters sent, in order. `refused` are addresses that are not taken."""
+
+    def __init__(self, base_url: str = "") -> None:
+        """Keep where links lead; without it this deployment sends no mail."""
+        self.base_url = base_url
+        self.sent: list[Letter] = []
+        self.refused: set[str] = set()
+
+    def send(self, letter: Letter) -> str:
+        """Keep the letter; raises `BadRequest` for an address that is refused."""
+        if letter.to in self.refused:
+            raise BadRequest("sesv2.send_email: MessageRejected")
+        self.sent.append(letter)
+        return f"letter-{len(self.sent)}"
 
 
 class MemoryPermissions:

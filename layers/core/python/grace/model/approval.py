@@ -23,7 +23,8 @@ class ApprovalStatus(StrEnum):
 class Approval(Item):
     """The record that decides. `need` distinct people of `approvers`, none of them excluded, on one digest, in time.
 
-    `task_token` is the workflow's wake-up, encrypted; it authorises nothing, the record does.
+    `task_token` is the workflow's wake-up, encrypted; it authorises nothing, the record does. `key_id` is the key that
+    MACed this generation's links, empty when no mail was sent.
     """
 
     contract_id: str
@@ -40,6 +41,7 @@ class Approval(Item):
     decided_at: Instant | None = None
     decided_by: tuple[str, ...] = ()
     task_token: str = Field(default="", repr=False)
+    key_id: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 
+ID_BYTES = 16
+"""What an id holds: 26 base32 characters, the last of which carries three bits."""
+_CONTRACT = "c-"
+
+
+def _text(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().lower().rstrip("=")
+
 
 def _derived(prefix: str, *parts: str) -> str:
-    """Return `prefix` and 26 base32 characters (130 bits) of the SHA-256 over the parts, each length-prefixed."""
+    """Return `prefix` and the first 16 bytes of the SHA-256 over the parts, each length-prefixed, in base32."""
     framed = b"".join(len(raw := part.encode()).to_bytes(4, "big") + raw for part in parts)
-    return prefix + base64.b32encode(hashlib.sha256(framed).digest()).decode().lower()[:26]
+    return prefix + _text(hashlib.sha256(framed).digest()[:ID_BYTES])
 
 
 def fingerprint(subject: str, state: str, changed_ms: int) -> str:
@@ -28,7 +36,24 @@ def mission_id(group: str, first_fingerprint: str) -> str:
 
 def contract_id(mission: str, playbook: str, attempt: int) -> str:
     """Return `c-` and 26 base32 characters; drafting twice drafts the same contract."""
-    return _derived("c-", mission, playbook, str(attempt))
+    return _derived(_CONTRACT, mission, playbook, str(attempt))
+
+
+def contract_bytes(contract: str) -> bytes:
+    """Return the 16 bytes that a contract's id holds: what a link carries of it. The inverse of `contract_named`.
+
+    Raises:
+        ValueError: the text is no contract id, or not written as we write it.
+    """
+    raw = base64.b32decode(contract.removeprefix(_CONTRACT).upper() + "======")
+    if contract_named(raw) != contract:
+        raise ValueError("this is no contract id")
+    return raw
+
+
+def contract_named(raw: bytes) -> str:
+    """Return the contract id that holds these 16 bytes."""
+    return _CONTRACT + _text(raw)
 
 
 def command_id(*parts: str) -> str:
