@@ -73,7 +73,7 @@ def refusing(service: str, operation: str, code: str, status: int = 400) -> Boto
         def client(self, _service: str, config: Any) -> Any:
             def refuse(**_: Any) -> Any:
                 metadata = {"HTTPStatusCode": status}
-                raise ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, operation)  # type: ignore[typeddict-item]
+                raise ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, operation)
 
             return type("Client", (), {operation: staticmethod(refuse)})()
 
