@@ -25,6 +25,11 @@ REQUIREMENTS = ROOT / "requirements"
 LOG = ROOT / "var" / "setup.log"
 OLDEST_PYTHON = (3, 11)
 STAMP = ".made-from"
+CHECKER = ROOT / "var" / "checker"
+CHECKER_SOURCE = ROOT / "tests" / "ledger" / "checker"
+SUMDB = "golang-golang-x-mod-dev"
+"""Debian's package with the source of golang.org/x/mod, from which the independent checker of the log is built."""
+GOCODE = Path("usr/share/gocode/src/golang.org/x/mod")
 
 # A console script that survives any path: the kernel cuts a shebang at 127 bytes and at the first space, sh does not.
 CONSOLE_SCRIPT = """#!/bin/sh
@@ -98,6 +103,16 @@ def provision() -> None:
             make_cdk()
         stamp(NODE_MODULES, cdk)
 
+    checker = digest(REQUIREMENTS / "dev.txt", Path(__file__), *sorted(CHECKER_SOURCE.iterdir()))
+    if not is_made_from(CHECKER, checker):
+        try:
+            with Step("independent checker of the log (var/checker)"):
+                make_checker()
+        except SetupError as error:
+            print(f"set-up: without the checker its tests are skipped: {error}", file=sys.stderr)
+        else:
+            stamp(CHECKER, checker)
+
 
 def make_dev_environment(base: str) -> None:
     """Create `.venv`, sync it to its lock, and add what pip would add for an editable install: a path and scripts."""
@@ -159,6 +174,38 @@ def make_cdk() -> None:
     write_script(VENV / "bin" / "cdk", CDK_SCRIPT.format(bin=VENV / "bin", root=ROOT))
 
 
+def make_checker() -> None:
+    """Build the program that checks logs with Go's own library, offline: toolchain from PyPI, library from Debian."""
+    shutil.rmtree(CHECKER, ignore_errors=True)
+    source, build = CHECKER / "debian", CHECKER / "build"
+    source.mkdir(parents=True)
+    library = Path("/") / GOCODE
+    if not library.is_dir():
+        problem = f"{SUMDB} could not be fetched: it needs Debian or Ubuntu (apt-get install {SUMDB})"
+        if not shutil.which("apt-get"):
+            raise SetupError(problem)
+        try:
+            run(["apt-get", "download", SUMDB], problem, source)
+        except SetupError:
+            if os.geteuid():
+                raise
+            run(["apt-get", "update"], problem)  # a fresh container has no lists yet
+            run(["apt-get", "download", SUMDB], problem, source)
+        run(["dpkg-deb", "-x", *(str(file) for file in source.glob("*.deb")), str(source)], problem)
+        library = source / GOCODE
+    shutil.copytree(CHECKER_SOURCE, build)
+    packages = [f"golang.org/x/mod/sumdb/{name}" for name in ("note", "tlog")]
+    for package in packages:
+        shutil.copytree(library / package.removeprefix("golang.org/x/mod/"), build / "vendor" / package)
+    required = next(line for line in (build / "go.mod").read_text(encoding="utf-8").splitlines() if "x/mod" in line)
+    modules = ["# " + required.removeprefix("require "), "## explicit", *packages, ""]
+    (build / "vendor" / "modules.txt").write_text("\n".join(modules), encoding="utf-8")
+    go = ["env", "CGO_ENABLED=0", "GOPROXY=off", "GOTOOLCHAIN=local", f"GOCACHE={CHECKER / 'cache'}", "go", "build"]
+    run([*go, "-mod=vendor", "-trimpath", "-o", str(CHECKER / "checker"), "."], "the checker could not be built", build)
+    for folder in (source, build, CHECKER / "cache"):
+        shutil.rmtree(folder)
+
+
 def sync(environment: Path, lock: str) -> None:
     """Make `environment` hold exactly what `lock` lists; every file is checked against its hash, nothing is compiled."""
     python = str(environment / "bin" / "python")
@@ -178,8 +225,8 @@ def sync(environment: Path, lock: str) -> None:
     )
 
 
-def run(command: list[str], problem: str = "a step of the set-up failed") -> str:
-    """Run `command` in the checkout and return its output. Raises SetupError with `problem` and the fix."""
+def run(command: list[str], problem: str = "a step of the set-up failed", folder: Path = ROOT) -> str:
+    """Run `command` in the checkout (or in `folder`) and return its output. Raises SetupError with `problem` and the fix."""
     environment = dict(os.environ)
     environment["PATH"] = f"{VENV / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
     environment.pop("PYTHONPATH", None)
@@ -188,7 +235,7 @@ def run(command: list[str], problem: str = "a step of the set-up failed") -> str
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from grace.ledger import note, proof, tiles, tree
 from grace.ledger.ed25519 import KeyVerifier, SeedSigner
+from grace.ledger.entries import Line, check_body, entry_id, seal
+from grace.ledger.lanes import LaneHead
 
 ORIGIN = "log.example/grace"
 
@@ -48,6 +50,35 @@ def naive_split(n: int) -> int:
     while k * 2 < n:
         k *= 2
     return k
+
+
+NOW = 1_769_860_800_000
+
+
+def real_entries(count: int, lanes: int = 4, streams: int = 9, size: int = 40) -> list[bytes]:
+    """Entries as the house writes them: `streams` of them take turns, in `lanes` lanes, each with about `size` bytes
+    of its own."""
+    heads = {lane: LaneHead(lane) for lane in range(lanes)}
+    found = []
+    for n in range(count):
+        stream, sseq = f"c-{n % streams}", n // streams + 1
+        lane = n % streams % lanes
+        line = Line(
+            id=entry_id(f"k-{n}", 0),
+            stream=stream,
+            sseq=sseq,
+            actor="grace",
+            subsystem="contract",
+            corr="r-1",
+            cause="",
+            type="contract.changed",
+            contract=stream,
+            digest="7d" * 32,
+            body=check_body({"set": {"corr": "r-1"}, "note": f"{n:09d}" * (size // 9)}, "entry"),
+        )
+        data, heads[lane] = seal(line, heads[lane], NOW + n)
+        found.append(data)
+    return found
 
 
 def entry(n: int) -> bytes:
@@ -107,4 +138,12 @@ def grown(*sizes: int) -> Log:
     log = Log()
     for size in sizes:
         log.append([entry(n) for n in range(log.edge.size, size)])
+    return log
+
+
+def written(entries: Sequence[bytes], *sizes: int, signer: SeedSigner | None = None) -> Log:
+    """A log of these entries, signed at each of these sizes and at its end."""
+    log = Log(signer) if signer else Log()
+    for size in sorted({*(size for size in sizes if size < len(entries)), len(entries)}):
+        log.append(entries[log.edge.size : size])
     return log

@@ -5,16 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from grace.errors import IntegrityError
 from grace.model.base import Json, sha256_hex
 
 _DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
+_TYPES = (int, int, str, int, str, int)
+
 GENESIS = "0" * 64
 """What the first entry of a lane names as the hash of the one before."""
+
+
+class Place(NamedTuple):
+    """Where an entry says it stands: in its lane, after which entry, and in its own stream."""
+
+    lane: int
+    lseq: int
+    prev: str
+    ts: int
+    stream: str
+    sseq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +56,51 @@ def check_lane(head: LaneHead, entries: Iterable[bytes], start: LaneHead | None 
     at = start or LaneHead(head.lane)
     streams: dict[str, int] = {}
     for data in entries:
-        at = _check_entry(data, at, streams, faults, whole=start is None)
+        where = f"lane {at.lane}, entry {at.n + 1}"
+        try:
+            at, found = follow(data, place_of(data), at, streams, whole=start is None)
+        except IntegrityError as exc:
+            at, found = LaneHead(at.lane, at.n + 1, sha256_hex(data), at.ts), [str(exc)]
+        faults += [f"{where}: {fault}" for fault in found]
     if (at.n, at.h) != (head.n, head.h):
         faults.append(f"lane {head.lane}: its head states entry {head.n} and another end than its entries, {at.n}")
     return faults
 
 
-def _check_entry(data: bytes, before: LaneHead, streams: dict[str, int], faults: list[str], *, whole: bool) -> LaneHead:
-    where = f"lane {before.lane}, entry {before.n + 1}"
-    after = LaneHead(before.lane, before.n + 1, sha256_hex(data), before.ts)
+def place_of(data: bytes) -> Place:
+    """Return what an entry says of its own place.
+
+    Raises:
+        IntegrityError: the bytes are not an entry.
+    """
     try:
         entry: dict[str, Json] = _DOCUMENT.validate_json(data)
-        lane, lseq, prev, ts = entry["lane"], entry["lseq"], entry["prev"], entry["ts"]
-        stream, sseq = entry["stream"], entry["sseq"]
-        falls = ts < before.ts
-    except (ValueError, KeyError, TypeError) as exc:
-        faults.append(f"{where}: is not an entry ({type(exc).__name__})")
-        return after
-    if (lane, lseq) != (before.lane, before.n + 1):
-        faults.append(f"{where}: says it is entry {lseq} of lane {lane}")
-    if prev != before.h:
-        faults.append(f"{where}: does not follow from the entry before it")
-    if falls:
-        faults.append(f"{where}: its time is before that of the entry before it")
+        place = Place(entry["lane"], entry["lseq"], entry["prev"], entry["ts"], entry["stream"], entry["sseq"])
+    except (ValueError, KeyError) as exc:
+        raise IntegrityError(f"is not an entry ({type(exc).__name__})") from exc
+    if tuple(map(type, place)) != _TYPES:
+        raise IntegrityError("is not an entry (TypeError)")
+    return place
+
+
+def follow(
+    data: bytes, place: Place, before: LaneHead, streams: dict[str, int], *, whole: bool
+) -> tuple[LaneHead, list[str]]:
+    """Return the lane's head after this entry, and what is wrong with the entry there.
+
+    `streams` keeps the last number of each stream that was seen; a lane that is not read `whole`, from its beginning,
+    takes a stream's first number as it finds it.
+    """
+    faults = []
+    if (place.lane, place.lseq) != (before.lane, before.n + 1):
+        faults.append(f"says it is entry {place.lseq} of lane {place.lane}")
+    if place.prev != before.h:
+        faults.append("does not follow from the entry before it")
+    if place.ts < before.ts:
+        faults.append("its time is before that of the entry before it")
     # A lane read from its middle begins in the middle of its streams.
-    expected = streams.get(stream, 0 if whole else sseq - 1) + 1
-    if sseq != expected:
-        faults.append(f"{where}: is number {sseq} of {stream}, where number {expected} was to follow")
-    streams[stream] = sseq
-    return LaneHead(after.lane, after.n, after.h, ts)
+    expected = streams.get(place.stream, 0 if whole else place.sseq - 1) + 1
+    if place.sseq != expected:
+        faults.append(f"is number {place.sseq} of {place.stream}, where number {expected} was to follow")
+    streams[place.stream] = place.sseq
+    return LaneHead(before.lane, before.n + 1, sha256_hex(data), place.ts), faults

@@ -1,0 +1,108 @@
+"""Two checkers that share no code, ours and one on Go's library, agree: every true log is sound, no tampered one is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grace.errors import IntegrityError
+from grace.ledger import fsck, note
+from tests.ledger.tampering import KINDS, Objects, tamperings
+from tests.support import checker
+from tests.support.logs import ORIGIN, Log, real_entries, written
+
+SEED = 20_261_121
+COUNT = 250
+SIZES = (1, 2, 255, 256, 257, 300, 511, 512, 513, 600)
+
+
+@pytest.fixture(scope="module")
+def logs() -> list[Log]:
+    return [written(real_entries(size), 1, 100, 256, 290, 512, 580) for size in (3, 257, 600)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_both_accept_every_true_log(size: int, tmp_path: Path) -> None:
+    log = written(real_entries(size), *SIZES)
+    report = ours(log, log.objects)
+
+    assert report.findings == ()
+    assert (report.checkpoint.size, report.first, report.lanes) == (size, 0, min(4, size))
+    checker.need()
+    assert go(tmp_path / "log", log, log.objects) == f"sound {size} entries"
+
+
+def test_both_accept_a_log_whose_replaced_partials_are_gone(tmp_path: Path) -> None:
+    log = written(real_entries(600), *range(7, 600, 31))
+    kept = {path: data for path, data in log.objects.items() if path.partition(".p/")[0] not in log.objects or (
+        ".p/" not in path
+    )}  # fmt: skip
+    assert len(kept) < len(log.objects)
+    assert ours(log, kept).findings == ()
+    checker.need()
+    assert go(tmp_path / "log", log, kept) == "sound 600 entries"
+
+
+def test_go_rejects_every_tampering(logs: list[Log], tmp_path: Path) -> None:
+    checker.need()
+    believed, kinds = reject(logs, SEED, COUNT, tmp_path)
+    assert believed == []
+    assert kinds == len(KINDS)
+
+
+def reject(logs: list[Log], seed: int, count: int, folder: Path) -> tuple[list[str], int]:
+    """Return which of the tamperings the Go checker believed, and of how many kinds they were."""
+    drawn = tamperings(logs, seed, count)
+    believed = []
+    for log in logs:
+        pin = folder / f"pin-{log.edge.size}"
+        pin.write_bytes(log.objects["checkpoint"])
+        mine = {
+            checker.lay_out(folder / what.replace(" ", "-"), objects): what
+            for what, of, objects in drawn
+            if of is log
+        }  # fmt: skip
+        says = checker.verdicts(log.verifier.key.vkey, list(mine), "-lanes", "-pin", str(pin))
+        believed += [what for place, what in mine.items() if says[place].startswith(checker.SOUND)]
+    return believed, len({what.split(" ", 1)[1] for what, *_ in drawn})
+
+
+def test_ours_rejects_every_tampering(logs: list[Log]) -> None:
+    believed = [what for what, log, objects in tamperings(logs, SEED, COUNT) if not refuses(log, objects)]
+    assert believed == []
+
+
+def refuses(log: Log, objects: Objects) -> bool:
+    try:
+        return not ours(log, objects).sound
+    except IntegrityError:
+        return True
+
+
+def ours(log: Log, objects: Objects) -> fsck.Report:
+    pin = note.verify(log.objects["checkpoint"], [log.verifier], ORIGIN)
+    return fsck.check(objects.get, objects, log.verifier, pin=pin)
+
+
+def go(folder: Path, log: Log, objects: Objects) -> str:
+    return checker.accept(folder, objects, log.verifier.key.vkey, "-lanes")
+
+
+def test_go_checks_proof_files_and_believes_no_other_entry(logs: list[Log], tmp_path: Path) -> None:
+    checker.need()
+    log = logs[-1]
+    true, false = [], []
+    for index in range(0, 600, 41):
+        made = log.prove(index)
+        true.append(tmp_path / f"{index}.tlog-proof")
+        true[-1].write_bytes(made.data)
+        false.append(tmp_path / f"{index}-false.tlog-proof")
+        false[-1].write_bytes(
+            made.data.replace(f"index {index}\n".encode(), f"index {index + 1}\n".encode())
+            if index % 2
+            else made.data.replace(b"extra ey", b"extra eZ")
+        )
+    says = checker.verdicts(log.verifier.key.vkey, [*true, *false], "-proof")
+    assert {says[place] for place in true} == {"sound 600 entries"}
+    assert not any(says[place].startswith(checker.SOUND) for place in false)
