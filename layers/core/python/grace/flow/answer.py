@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from grace.errors import Conflict, Refused
 from grace.flow.ask import expire
 from grace.flow.loading import Loaded, advance, load, ticket_for
-from grace.flow.snapshot import PHASE_SECONDS
+from grace.flow.snapshot import verdict_due
 from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Vote
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
@@ -151,7 +150,7 @@ def _record(cast: _Cast, services: Services) -> None:
     if cast.status is ApprovalStatus.REJECTED:
         head = head.model_copy(update={"reason": f"rejected by {vote.person}"})
     if cast.status is ApprovalStatus.APPROVED:
-        head = head.model_copy(update={"deadline": loaded.at + timedelta(seconds=PHASE_SECONDS)})
+        head = head.model_copy(update={"deadline": verdict_due(loaded.at, loaded.contract.settle)})
     advance(
         services,
         loaded,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import PermanentError, Refused
 from grace.flow.drafting import choose, contract_of, plan_of
@@ -11,7 +9,7 @@ from grace.flow.gate import asks
 from grace.flow.grouping import tell_a_person
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
-from grace.flow.snapshot import PHASE_SECONDS
+from grace.flow.snapshot import verdict_due
 from grace.model.base import canonical
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Change, Commit, EntryDraft, ref
@@ -69,7 +67,7 @@ def _compose(mission: Mission, signal: Signal, services: Services, rulebook: Rul
         mission=mission,
         services=services,
         at=at,
-        deadline=at + timedelta(seconds=PHASE_SECONDS),
+        deadline=verdict_due(at, plan.settle),
     )
     size = len(canonical(contract.model_dump(mode="json")))
     if size > BODY_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from grace.actions.base import action
 from grace.errors import Busy, Refused
@@ -20,6 +20,8 @@ ROLLBACK_SECONDS = 600
 """What the lease leaves for putting the resource back."""
 PHASE_SECONDS = 600
 """A phase that only calls is overdue after this long."""
+ACT_SECONDS = 300
+"""What it usually takes at most from the draft, or from the approval, until the action's effect was seen."""
 
 
 def preflight(call: Call, services: Services) -> Ticket:
@@ -108,7 +110,7 @@ def snapshot(call: Call, services: Services) -> Ticket:
         services,
         loaded,
         head.model_copy(
-            update={"snapshot": pointer, "fence": fence, "deadline": loaded.at + timedelta(seconds=PHASE_SECONDS)}
+            update={"snapshot": pointer, "fence": fence, "deadline": later(head, loaded.at, PHASE_SECONDS)}
         ),
         door="snapshot",
         command=("snapshot", str(fence)),
@@ -121,6 +123,20 @@ def snapshot(call: Call, services: Services) -> Ticket:
         items=[lease.model_copy(update={"owner": head.contract_id, "fence": fence, "until": until})],
     )
     return call.ticket
+
+
+def verdict_due(at: datetime, settle: int) -> datetime:
+    """Return when a contract that may run from `at` on is overdue: with no delay, late enough for its verdict.
+
+    It is earlier than the end of the lease. Each move of a deadline costs two writes of the index, so the phases in
+    between move it (see `later`) only when they are late.
+    """
+    return at + timedelta(seconds=ACT_SECONDS + 2 * settle + PHASE_SECONDS)
+
+
+def later(head: ContractHead, at: datetime, seconds: int) -> datetime:
+    """Return the head's deadline, put off when less than so many seconds are left."""
+    return max(head.deadline, at + timedelta(seconds=seconds))
 
 
 def lease_seconds(contract: Contract) -> int:
