@@ -71,7 +71,7 @@ class Chapters:
 
     def _measured(self, body: dict[str, Any], found: Dossier) -> None:
         phase = str(body.get("phase", ""))
-        if phase == "baseline" or phase in self._seen or not found.deciding:
+        if phase in self._seen or not found.deciding:
             return
         self._seen.add(phase)
         for seen in found.deciding.observations:

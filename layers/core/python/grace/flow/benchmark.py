@@ -5,7 +5,7 @@ from __future__ import annotations
 from grace.errors import Refused
 from grace.flow.loading import Loaded, advance, load
 from grace.model.base import Model
-from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket
+from grace.model.contract import BEFORE_EFFECT, Baseline, BeforeLine, Call, ContractStatus, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.expectation import MetricLine
 from grace.model.records import Evidence, Step
@@ -17,16 +17,15 @@ from grace.resources.base import Captured, resource_type
 def baseline(call: Call, services: Services) -> Ticket:
     """Measure the window directly before the action. It shows improvement and never fails a contract.
 
+    Nothing is written: the lines travel in the ticket, and the intent's transaction keeps them beside it.
+
     Raises:
         Refused: `superseded`, the alarm has recovered by itself, so nothing is done any more.
     """
     ticket = call.ticket
-    done = ref(Evidence, ticket.contract_id, "baseline")
-    loaded = load(ticket, services, done)
+    loaded = load(ticket, services)
     if loaded.head.status not in BEFORE_EFFECT:
         raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value} already")
-    if loaded.view.get(done):
-        return ticket
     contract, now = loaded.contract, int(loaded.at.timestamp())
     alarm = services.alarms.describe(contract.alarm) if contract.alarm else None
     if alarm and alarm.state == "OK":
@@ -34,8 +33,11 @@ def baseline(call: Call, services: Services) -> Ticket:
         raise Refused("superseded", "the alarm recovered by itself before the action")
     reading = Reading.before_action(services, contract, now=now)
     series = [line for line in contract.expect if isinstance(line, MetricLine)]
-    _keep(loaded, "baseline", measure(series, (), reading), None, services)
-    return ticket
+    lines = tuple(
+        BeforeLine(id=o.id, result=o.result, observed=o.observed, samples=o.samples, supporting=o.supporting)
+        for o in measure(series, (), reading).observations
+    )
+    return ticket.model_copy(update={"baseline": Baseline(taken_at=loaded.at, lines=lines)})
 
 
 def outcome(call: Call, services: Services) -> Ticket:
@@ -71,7 +73,7 @@ def outcome(call: Call, services: Services) -> Ticket:
     return ticket
 
 
-def _keep(loaded: Loaded, phase: str, measured: Measured, now: Captured[Model] | None, services: Services) -> None:
+def _keep(loaded: Loaded, phase: str, measured: Measured, now: Captured[Model], services: Services) -> None:
     """Write the evidence; one entry says what was seen, line by line."""
     evidence = Evidence.model_validate(
         {
@@ -80,7 +82,7 @@ def _keep(loaded: Loaded, phase: str, measured: Measured, now: Captured[Model] |
             "taken_at": loaded.at,
             "observations": measured.observations,
             "guards": measured.guards,
-            "state_digest": now.digest if now else "",
+            "state_digest": now.digest,
             "notes": measured.notes,
         }
     )

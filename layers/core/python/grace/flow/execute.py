@@ -10,13 +10,13 @@ from grace.errors import AnswerLost, GraceError, Mismatch, PermanentError, Refus
 from grace.flow import gate
 from grace.flow.breaker import answered, failed, probing
 from grace.flow.loading import Loaded, advance, contended, load
-from grace.flow.snapshot import PHASE_SECONDS, lease_seconds
+from grace.flow.snapshot import PHASE_SECONDS, later, lease_seconds
 from grace.model.base import Model
-from grace.model.contract import Call, ContractStatus, EffectClass, Ticket
+from grace.model.contract import Baseline, Call, ContractStatus, EffectClass, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.ids import command_id
 from grace.model.metric import Metric
-from grace.model.records import Breaker, Step, StepStatus
+from grace.model.records import Breaker, Evidence, Step, StepStatus
 from grace.ports import Services
 from grace.resources.base import Captured, Restorable, digest_of, resource_type
 
@@ -51,14 +51,14 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
     loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook, at), at=at)
     step = loaded.view.get(step_ref)
     if step and step.status is StepStatus.DONE:
-        return ticket
+        return _went(ticket)
     contract = loaded.contract
     kind, act = resource_type(contract.resource.type), action(contract.action.use)
     passed = gate.check(loaded, services, act.call_seconds, begun=step is not None)
     work = _Work(kind, act, act.parse(contract.action.parameters), kind.capture(contract.resource, services.aws))
     service = passed.breaker
     if step is None:
-        loaded, step, service = _intend(loaded, work, passed, services)
+        loaded, step, service = _intend(loaded, work, passed, ticket.baseline, services)
     elif _happened_before(step, work, loaded, services):
         return _done(_Seen(ticket, loaded, step, work.now, service), services)
     try:
@@ -77,8 +77,13 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
     return _done(_Seen(ticket, loaded, step, after, service), services)
 
 
-def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services) -> tuple[Loaded, Step, Breaker]:
-    """Write, before the call, that it is about to be made; the limits are counted in the same transaction."""
+def _intend(
+    loaded: Loaded, work: _Work, passed: gate.Passed, baseline: Baseline | None, services: Services
+) -> tuple[Loaded, Step, Breaker]:
+    """Write, before the call, that it is about to be made; the limits are counted in the same transaction.
+
+    What was measured before the action is kept in it too.
+    """
     head, contract = loaded.head, loaded.contract
     if work.now.digest != passed.snapshot.digest:
         raise Refused("changed", f"{contract.resource.arn} was changed by somebody else after the snapshot")
@@ -103,7 +108,7 @@ def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services
             update={
                 "status": ContractStatus.EXECUTING,
                 "acted_at": loaded.at,
-                "deadline": loaded.at + timedelta(seconds=PHASE_SECONDS),
+                "deadline": later(head, loaded.at, PHASE_SECONDS),
             }
         ),
         door="execute",
@@ -115,6 +120,7 @@ def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services
                     "action": contract.action.use,
                     "what": work.act.describe(work.parameters),
                     "state": step.before_digest,
+                    "before": {line.id: line.result for line in baseline.lines} if baseline else {},
                 },
             )
         ],
@@ -124,12 +130,17 @@ def _intend(loaded: Loaded, work: _Work, passed: gate.Passed, services: Services
             passed.hour.model_copy(update={"used": passed.hour.used + 1}),
             passed.in_flight.model_copy(update={"contracts": flying}),
             *([probe] if probe else []),
+            *([_evidence(head.contract_id, baseline)] if baseline else []),
         ],
         unchanged=passed.unchanged,
         absent=passed.absent,
     )
     service = probe.model_copy(update={"version": probe.version + 1}) if probe else passed.breaker
     return after, step.model_copy(update={"version": 1}), service
+
+
+def _evidence(contract_id: str, baseline: Baseline) -> Evidence:
+    return Evidence(contract_id=contract_id, phase="baseline", taken_at=baseline.taken_at, before=baseline.lines)
 
 
 def _unanswered(loaded: Loaded, service: Breaker, error: GraceError, services: Services) -> None:
@@ -229,7 +240,7 @@ def _done(seen: _Seen, services: Services) -> Ticket:
             update={
                 "status": ContractStatus.VERIFYING,
                 "after_digest": after.digest,
-                "deadline": loaded.at + timedelta(seconds=2 * loaded.contract.settle + PHASE_SECONDS),
+                "deadline": later(loaded.head, loaded.at, 2 * loaded.contract.settle + PHASE_SECONDS),
             }
         ),
         door="execute",
@@ -241,4 +252,9 @@ def _done(seen: _Seen, services: Services) -> Ticket:
         ],
     )
     services.telemetry.count(Metric.ACTIONS_EXECUTED)
-    return seen.ticket
+    return _went(seen.ticket)
+
+
+def _went(ticket: Ticket) -> Ticket:
+    """Return the ticket without what is written down by now."""
+    return ticket.model_copy(update={"baseline": None})

@@ -221,6 +221,23 @@ class ContractHead(Head):
         return self.status in TERMINAL
 
 
+class BeforeLine(Model):
+    """One series of the contract directly before the action, by its line's id: what the line would have said of it."""
+
+    id: str
+    result: Literal["passed", "failed", "inconclusive"]
+    observed: str = Field(max_length=24)
+    samples: int = Field(ge=0)
+    supporting: int = Field(ge=0)
+
+
+class Baseline(Model):
+    """What was measured directly before the action, small enough to travel in the ticket: at most 12 lines."""
+
+    taken_at: Instant
+    lines: tuple[BeforeLine, ...] = Field(default=(), max_length=12)
+
+
 class Ticket(Model):
     """The document in flight between states: ids and routing facts only, at most 2 KB; the contract itself is read."""
 
@@ -238,6 +255,8 @@ class Ticket(Model):
     verdict: Literal["", "verified", "partial", "inconclusive", "failed", "extend"] = ""
     attempt: int = 0
     """Which rollback execution this is; 0 for the remediation itself."""
+    baseline: Baseline | None = None
+    """Set between the measurement and the intent that writes it down."""
     error: Json = None
     """What a Catch wrote: `{"Error": ..., "Cause": ...}`."""
 

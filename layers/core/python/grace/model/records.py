@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from grace.model.base import Head, Instant, Item, Json, Model
-from grace.model.contract import ContractStatus, EffectClass, Mode
+from grace.model.contract import BeforeLine, ContractStatus, EffectClass, Mode
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.resource import ResourceRef
 
@@ -116,12 +116,13 @@ class GuardReading(Model):
 
 
 class Evidence(Item):
-    """What was measured in one phase of a contract."""
+    """What was measured in one phase of a contract; of the time before the action, `before` is all that is kept."""
 
     contract_id: str
     phase: Literal["preflight", "baseline", "outcome", "extended", "rollback"]
     taken_at: Instant
     observations: tuple[Observation, ...] = ()
+    before: tuple[BeforeLine, ...] = ()
     guards: tuple[GuardReading, ...] = ()
     state_digest: str = ""
     notes: tuple[str, ...] = ()
