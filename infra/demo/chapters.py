@@ -23,7 +23,6 @@ class Chapters:
         self._seen: set[str] = set()
         self._tellers: dict[str, Callable[[dict[str, Any], Dossier], None]] = {
             "contract.drafted": self._drafted,
-            "contract.preflighted": self._preflighted,
             "approval.requested": self._asked,
             "approval.vote": self._voted,
             "contract.snapshotted": self._snapshotted,
@@ -49,10 +48,8 @@ class Chapters:
         self._telling.say(f"{contract.diagnosis.value}: {contract.playbook}, {len(contract.expect)} promises")
         self._telling.wait("for the preflight" if contract.tier > 1 else "for the snapshot")
 
-    def _preflighted(self, _body: dict[str, Any], _found: Dossier) -> None:
-        self._telling.say("preflight: it can run, so people may be disturbed")
-
     def _asked(self, body: dict[str, Any], found: Dossier) -> None:
+        self._telling.say("preflight: it can run, so people may be disturbed")
         self._telling.say(f"asked {' and '.join(body['approvers'])}; {body['need']} must approve", "person")
         self._telling.wait("for a person to decide on the command line")
         self._telling.say(self._decide(found.head.contract_id), "person")

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from grace.model.contract import Contract, ContractStatus
+from grace.model.base import canonical
+from grace.model.contract import Baseline, BeforeLine, Contract, ContractStatus, Ticket
 from grace.model.records import Evidence, Lease
+from tests.support.world import START
 from tests.unit.flow.scenes import ended, incident, need, run, shop, story, until, vote
 
 
@@ -58,3 +60,34 @@ def test_a_contract_is_overdue_before_its_lease_ends() -> None:
     assert head.deadline <= need(world, Lease, head.resource).until
     world.settle()
     ended(world)
+
+
+def test_a_ticket_with_all_lines_it_may_carry_stays_small() -> None:
+    world = shop(2)
+    ticket = Ticket.model_validate(until(world, "Ask").document)
+    line = BeforeLine(id="e12", result="inconclusive", observed="-1.23457e+06", samples=300, supporting=300)
+    full = ticket.model_copy(update={"baseline": Baseline(taken_at=START, lines=(line,) * 12)})
+    assert full.preflight
+    assert len(canonical(full.model_dump(mode="json"))) <= 2048
+
+
+def test_the_preflight_is_kept_with_the_question_to_people() -> None:
+    world = shop(2)
+    execution = until(world, "Ask")
+    assert story(world, execution.name) == ["contract.drafted"]
+
+    run(world)
+    kept, head = need(world, Evidence, execution.name, "preflight"), world.head(execution.name)
+    assert head.status is ContractStatus.AWAITING_APPROVAL
+    assert head.preflight == kept.state_digest == need(world, Contract, execution.name).state_digest
+    assert kept.observations[0].result == "passed"
+
+
+@pytest.mark.parametrize("proof", [None, {"taken_at": "2026-01-31T12:00:00Z", "state": "another"}])
+def test_nobody_is_asked_without_a_preflight_of_this_contract(proof: dict[str, str] | None) -> None:
+    world = shop(2)
+    execution = until(world, "Ask")
+    execution.document["preflight"] = proof
+    run(world)
+    assert world.head(execution.name).status is ContractStatus.REFUSED
+    assert "approval.requested" not in story(world, execution.name)

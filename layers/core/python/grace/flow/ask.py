@@ -8,9 +8,10 @@ from typing import Literal
 from grace.errors import Refused
 from grace.flow.loading import Loaded, advance, load
 from grace.model.approval import Approval, ApprovalStatus
-from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Ticket
+from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Preflight, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.metric import Metric
+from grace.model.records import Evidence, Observation
 from grace.ports import Services
 
 GRACE_SECONDS = 120
@@ -22,8 +23,10 @@ def ask(call: Call, services: Services) -> Ticket:
 
     They are told before it is written: a crash in between tells them twice rather than never.
 
+    What the preflight found is kept in the same transaction: nobody is asked about a contract that could not run.
+
     Raises:
-        Refused: there are not enough people who may decide.
+        Refused: there was no preflight, or there are not enough people who may decide.
     """
     if not call.task_token:
         return decided(call, services)
@@ -35,7 +38,8 @@ def ask(call: Call, services: Services) -> Ticket:
     if found:
         _new_token(loaded, found, sealed, services)
         return ticket
-    if loaded.head.status is not ContractStatus.DRAFTED or not loaded.head.preflight:
+    proof = ticket.preflight
+    if loaded.head.status is not ContractStatus.DRAFTED or not proof or proof.state != loaded.contract.state_digest:
         raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value}, or has no preflight")
     approval = _approval(loaded, sealed, services)
     _tell(loaded.contract, approval, services)
@@ -46,6 +50,7 @@ def ask(call: Call, services: Services) -> Ticket:
             update={
                 "status": ContractStatus.AWAITING_APPROVAL,
                 "generation": 1,
+                "preflight": proof.state,
                 "deadline": approval.expires_at + timedelta(seconds=GRACE_SECONDS),
             }
         ),
@@ -59,13 +64,37 @@ def ask(call: Call, services: Services) -> Ticket:
                     "need": approval.need,
                     "expires": approval.expires_at.isoformat(),
                     "digest": approval.digest,
+                    "preflight": proof.taken_at.isoformat(),
                 },
             )
         ],
-        items=[approval],
+        items=[approval, _evidence(loaded.contract, proof)],
     )
     services.telemetry.count(Metric.APPROVALS_REQUESTED)
     return ticket
+
+
+def _evidence(contract: Contract, proof: Preflight) -> Evidence:
+    """Return what the preflight proved, as it is shown beside what is measured later."""
+    seen = Observation(
+        id="preflight",
+        kind="preflight",
+        must=True,
+        result="passed",
+        predicate="the action can run: opted in, unchanged, permitted, within bounds",
+        expected="no objection",
+        observed="no objection",
+        samples=1,
+        supporting=1,
+        source=f"{contract.action.use} on {contract.resource.arn}",
+    )
+    return Evidence(
+        contract_id=contract.contract_id,
+        phase="preflight",
+        taken_at=proof.taken_at,
+        observations=(seen,),
+        state_digest=proof.state,
+    )
 
 
 def decided(call: Call, services: Services) -> Ticket:

@@ -10,9 +10,19 @@ from grace.flow.gate import asks
 from grace.flow.loading import Loaded, advance, load, require_opt_in
 from grace.flow.looking import Look
 from grace.model.base import Model, canonical
-from grace.model.contract import BEFORE_EFFECT, TERMINAL, Call, Contract, ContractHead, ContractStatus, Mode, Ticket
+from grace.model.contract import (
+    BEFORE_EFFECT,
+    TERMINAL,
+    Call,
+    Contract,
+    ContractHead,
+    ContractStatus,
+    Mode,
+    Preflight,
+    Ticket,
+)
 from grace.model.entry import EntryDraft, ref
-from grace.model.records import Evidence, Lease, Observation, Snapshot, Step
+from grace.model.records import Lease, Snapshot, Step
 from grace.ports import Aws, Services
 from grace.resources.base import Captured, Restorable, resource_type
 
@@ -27,18 +37,15 @@ ACT_SECONDS = 300
 def preflight(call: Call, services: Services) -> Ticket:
     """Prove that the contract could be executed now: opted in, unchanged, permitted, within bounds.
 
-    Takes no lease and changes nothing but the evidence.
+    Takes no lease and writes nothing: what it found travels in the ticket, and is kept with the question to people.
 
     Raises:
         Refused: what is missing, in a sentence for the operator.
     """
-    done = ref(Evidence, call.ticket.contract_id, "preflight")
-    loaded = load(call.ticket, services, done)
+    loaded = load(call.ticket, services)
     contract = loaded.contract
     if loaded.head.status is not ContractStatus.DRAFTED:
         raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value} already")
-    if loaded.view.get(done):
-        return call.ticket
     kind, act = resource_type(contract.resource.type), action(contract.action.use)
     aws = Look(services).aws
     require_opt_in(kind.tags(contract.resource, aws), contract.resource.arn)
@@ -47,36 +54,7 @@ def preflight(call: Call, services: Services) -> Ticket:
     missing = services.permissions.missing(act.iam, kind.writes, contract.resource.arn)
     if missing:
         raise Refused("permission", f"the roles that would act lack {', '.join(missing)} on {contract.resource.arn}")
-    seen = Observation(
-        id="preflight",
-        kind="preflight",
-        must=True,
-        result="passed",
-        predicate="the action can run: opted in, unchanged, permitted, within bounds",
-        expected="no objection",
-        observed="no objection",
-        samples=1,
-        supporting=1,
-        source=f"{contract.action.use} on {contract.resource.arn}",
-    )
-    advance(
-        services,
-        loaded,
-        loaded.head.model_copy(update={"preflight": captured.digest}),
-        door="snapshot",
-        command=("preflight",),
-        entries=[EntryDraft(type="contract.preflighted", body={"state": captured.digest})],
-        items=[
-            Evidence(
-                contract_id=contract.contract_id,
-                phase="preflight",
-                taken_at=loaded.at,
-                observations=(seen,),
-                state_digest=captured.digest,
-            )
-        ],
-    )
-    return call.ticket
+    return call.ticket.model_copy(update={"preflight": Preflight(taken_at=loaded.at, state=captured.digest)})
 
 
 def snapshot(call: Call, services: Services) -> Ticket:

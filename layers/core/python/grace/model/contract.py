@@ -238,6 +238,13 @@ class Baseline(Model):
     lines: tuple[BeforeLine, ...] = Field(default=(), max_length=12)
 
 
+class Preflight(Model):
+    """When it was proved that the contract could be executed, and the digest of the resource's state then."""
+
+    taken_at: Instant
+    state: str
+
+
 class Ticket(Model):
     """The document in flight between states: ids and routing facts only, at most 2 KB; the contract itself is read."""
 
@@ -255,6 +262,8 @@ class Ticket(Model):
     verdict: Literal["", "verified", "partial", "inconclusive", "failed", "extend"] = ""
     attempt: int = 0
     """Which rollback execution this is; 0 for the remediation itself."""
+    preflight: Preflight | None = None
+    """Set between the preflight and the question to people, which writes it down."""
     baseline: Baseline | None = None
     """Set between the measurement and the intent that writes it down."""
     error: Json = None
