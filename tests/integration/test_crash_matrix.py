@@ -227,9 +227,9 @@ def test_without_the_intent_an_effect_is_doubled(playbook: str, monkeypatch: pyt
     intend, act = execute._intend, type(Scene(playbook).act)
     call = act.run
 
-    def late_intent(loaded: Any, work: Any, passed: Any, services: Any) -> Any:
+    def late_intent(loaded: Any, work: Any, passed: Any, baseline: Any, services: Any) -> Any:
         call(work.act, loaded.contract.resource, work.parameters, work.now, services.aws, "")
-        return intend(loaded, work, passed, services)
+        return intend(loaded, work, passed, baseline, services)
 
     monkeypatch.setattr(execute, "_intend", late_intent)
     monkeypatch.setattr(act, "run", lambda *_: None)
