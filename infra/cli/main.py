@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from grace.errors import GraceError
-from infra.cli import lifecycle, orders, playbooks, reading
+from grace.errors import GraceError, IntegrityError
+from infra.cli import ledger, lifecycle, orders, playbooks, reading
 from infra.cli.commands import USAGE, Commands, Parser
 from infra.cli.errors import CommandError
 from infra.config import ConfigError
@@ -25,7 +25,7 @@ def parser() -> Parser:
         prog="grace", description="Verified remediation on AWS: nothing is called a success that was not measured."
     )
     commands = Commands(made)
-    for module in (lifecycle, reading, orders, playbooks):
+    for module in (lifecycle, reading, orders, playbooks, ledger):
         module.add(commands)
     return made
 
@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments, _console()))
     except (CommandError, EngineNotRunning, DeliveryRefused) as exc:
         return _tell(str(exc), USAGE)
+    except IntegrityError as exc:
+        return _tell(str(exc), FAILED)
     except (GraceError, ConfigError) as exc:
         return _tell(str(exc), USAGE)
     except LocalError as exc:

@@ -10,6 +10,7 @@ from grace.ledger import note, proof, tiles, tree
 from grace.ledger.ed25519 import KeyVerifier, SeedSigner
 from grace.ledger.entries import Line, check_body, entry_id, seal
 from grace.ledger.lanes import LaneHead
+from grace.stores.memory import MemoryStore
 
 ORIGIN = "log.example/grace"
 
@@ -147,3 +148,9 @@ def written(entries: Sequence[bytes], *sizes: int, signer: SeedSigner | None = N
     for size in sorted({*(size for size in sizes if size < len(entries)), len(entries)}):
         log.append(entries[log.edge.size : size])
     return log
+
+
+def entries_of(store: MemoryStore) -> list[bytes]:
+    """All entries a store holds, lane by lane: one order in which they may be integrated."""
+    found = sorted(store._entries, key=lambda key: (int(key.pk.removeprefix("L#")), key.sk))
+    return [store._entries[key] for key in found]

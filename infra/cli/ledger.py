@@ -1,0 +1,252 @@
+"""`grace ledger …`: the log checked, kept an eye on, copied, proved and told. None of it trusts where the log is read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from grace.errors import IntegrityError
+from grace.ledger import finding, fsck, note, proof
+from grace.ledger.ed25519 import KeyVerifier
+from grace.ledger.finding import Found
+from grace.ledger.note import Checkpoint
+from infra.cli import ledger_views, views
+from infra.cli.commands import Commands
+from infra.cli.errors import CommandError
+from infra.cli.log_source import Folder, Pin, Pins, Source, bucket, given_key, one_key, pins, published_key
+from infra.cli.reach import reach
+from infra.local.engine import Engine
+from infra.local.paths import Layout
+
+UNSOUND = 1
+"""The exit code when the log, or a proof, is not sound."""
+_POLL_SECONDS = 5
+
+
+def add(commands: Commands) -> None:
+    """Add the group of commands."""
+    group = commands.group("ledger", "the log that outsiders can check")
+    verify = group.add("verify", "check the whole log, or what is new since the pin", _verify)
+    verify.add_argument("--since-pin", action="store_true", help="begin at the last checkpoint that was seen here")
+    verify.add_argument("--json", action="store_true", help="write JSON instead of text")
+    pin = group.add("pin", "remember the newest checkpoint on this disk; refuse a log that does not extend it", _pin)
+    download = group.add("download", "copy the log to a folder, to check it without a connection", _download)
+    download.add_argument("folder", type=Path)
+    prove = group.add("prove", "write a proof file for each entry of a contract or mission", _prove)
+    prove.add_argument("stream", metavar="CONTRACT", help="a contract's id (c-…), or a mission's (m-…)")
+    prove.add_argument("-o", "--output", type=Path, help="the folder for the proof files (default: named by the id)")
+    check = group.add("check", "check proof files: no account, no connection, nothing but the log's public key", _check)
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a proof file, or a folder of them")
+    check.add_argument("--json", action="store_true", help="write JSON instead of text")
+    story = group.add("story", "tell what happened, from entries that are proved", _story)
+    story.add_argument("stream", metavar="CONTRACT|MISSION", help="a contract's id (c-…), or a mission's (m-…)")
+    tail = group.add("tail", "the newest entries", _tail)
+    tail.add_argument("-n", type=int, default=20, help="how many (default: 20)")
+    tail.add_argument("--follow", action="store_true", help="go on with each new one")
+    for command in (verify, pin, prove, story, tail):
+        command.add_argument("--from", dest="folder", type=Path, help="a copy of the log, instead of the log itself")
+    for command in (verify, pin, download, prove, check, story, tail):
+        command.add_argument("--vkey", help="the log's public key, or a file that holds it")
+        commands.deployed(command)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A log at one moment: its objects, its key, its newest checkpoint, and what was last seen of it here."""
+
+    source: Source
+    key: KeyVerifier
+    head: Checkpoint
+    signed: bytes
+    pin: Pin
+    pinned: Checkpoint | None
+
+    def extends(self) -> None:
+        """Check that the log begins with what was last seen of it; raises `IntegrityError` when it does not."""
+        if self.pinned is not None:
+            fsck.extends(self.pinned, self.head, self.source.fetch)
+
+    def keep(self) -> None:
+        """Remember the newest checkpoint as the last one seen."""
+        self.pin.keep(self.key.key, self.signed)
+
+    def entries(self, stream: str) -> list[Found]:
+        """Return a contract's entries, or those of a mission and all that followed from its alert."""
+        find = finding.family_of if stream.startswith("m-") else finding.stream_of
+        return find(self.source.fetch, self.head.size, stream)
+
+    def prove(self, one: Found) -> proof.Proof:
+        """Return the proof of an entry."""
+        return finding.prove(self.source.fetch, self.head, self.signed, one, self.key)
+
+
+def opened(arguments: argparse.Namespace) -> Opened:
+    """Return the log that the arguments name: the deployment's, or a copy.
+
+    Raises:
+        CommandError: there is none, or its key is known to nobody.
+        IntegrityError: its newest checkpoint is not signed by the key.
+    """
+    given = given_key(arguments.vkey) if arguments.vkey else None
+    source: Source
+    if getattr(arguments, "folder", None) is not None and arguments.run is not _download:
+        source = Folder(arguments.folder)
+        if source.fetch(fsck.CHECKPOINT) is None:
+            raise CommandError(f"{arguments.folder} holds no log: `grace ledger download` makes a copy.")
+        kept = _pins(arguments).of(_origin(source.fetch(fsck.CHECKPOINT) or b""))
+        key = one_key(given, kept.key)
+    else:
+        place = reach(arguments.prefix, arguments.root)
+        source, published = bucket(place), published_key(place)
+        kept = _pins(arguments).of(published.name)
+        key = one_key(given, kept.key, published)
+    verifier = KeyVerifier(key)
+    head, signed = fsck.newest(source.fetch, verifier)
+    return Opened(source, verifier, head, signed, kept, kept.checkpoint(verifier))
+
+
+def _verify(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    if arguments.since_pin and log.pinned is None:
+        raise CommandError("Nothing is pinned here yet: `grace ledger verify` checks the whole log and pins it.")
+    with Progress(console=console, transient=True, disable=arguments.json or not console.is_terminal) as bar:
+        task = bar.add_task(f"checking {log.source.place}")
+        report = fsck.check(
+            log.source.fetch,
+            log.source.listing(),
+            log.key,
+            pin=log.pinned,
+            whole=not arguments.since_pin,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if report.sound:
+        log.keep()
+    if arguments.json:
+        views.print_json(console, ledger_views.report_document(report, log.pinned))
+    else:
+        console.print(ledger_views.report_view(report, log.source.place, log.pinned), crop=False)
+    return 0 if report.sound else UNSOUND
+
+
+def _pin(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    log.keep()
+    console.print(ledger_views.pin_view(log.head, log.key.key.vkey, log.pinned), crop=False)
+    return 0
+
+
+def _download(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    paths = [path for path in log.source.listing() if path not in {fsck.CHECKPOINT, fsck.VKEY}]
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        for path in bar.track(paths, description=f"copying {log.source.place}"):
+            _write(arguments.folder / path, log.source.fetch(path) or b"")
+    _write(arguments.folder / fsck.VKEY, f"{log.key.key.vkey}\n".encode())
+    _write(arguments.folder / fsck.CHECKPOINT, log.signed)
+    log.keep()
+    console.print(f"{len(paths) + 2} objects, {log.head.size} entries, are in {arguments.folder}.")
+    console.print(f"What next: grace ledger verify --from {arguments.folder}", style="dim")
+    return 0
+
+
+def _prove(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    folder = arguments.output or Path(arguments.stream)
+    found = log.entries(arguments.stream)
+    for number, one in enumerate(found, 1):
+        _write(folder / f"{number:02d}-{one.entry.type}{proof.SUFFIX}", log.prove(one).data)
+    console.print(
+        f"{len(found)} proof files are in {folder}: each entry of {arguments.stream}, under the checkpoint of"
+    )
+    console.print(f"{log.head.size} entries. Whoever has the key below can check them without an account:")
+    console.print(f"  {log.key.key.vkey}", crop=False, soft_wrap=True)
+    console.print(f"What next: grace ledger check {folder}", style="dim")
+    return 0
+
+
+def _check(arguments: argparse.Namespace, console: Console) -> int:
+    files = [file for name in arguments.files for file in _proof_files(name)]
+    given = given_key(arguments.vkey) if arguments.vkey else None
+    checked: list[ledger_views.Checked] = []
+    for file in files:
+        try:
+            checked.append(_checked(file, arguments, given))
+        except IntegrityError as exc:
+            checked.append(ledger_views.Checked(str(file), None, None, str(exc)))
+    if arguments.json:
+        views.print_json(console, [each.document() for each in checked])
+    else:
+        console.print(ledger_views.checked_view(checked), crop=False)
+    return 0 if all(each.fault is None for each in checked) else UNSOUND
+
+
+def _checked(file: Path, arguments: argparse.Namespace, given: note.PublicKey | None) -> ledger_views.Checked:
+    made = proof.parse(file.read_bytes())
+    if made.extra is None:
+        raise IntegrityError("the proof file does not hold the entry that it proves")
+    key = KeyVerifier(one_key(given, _pins(arguments).of(_origin(made.note)).key))
+    head = proof.check(made, made.extra, [key], key.name)
+    return ledger_views.Checked(str(file), finding.found(made.index, made.extra), head, None)
+
+
+def _story(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    found = log.entries(arguments.stream)
+    for one in found:
+        log.prove(one)
+    console.print(ledger_views.story_view([one.entry for one in found]), crop=False)
+    console.print(
+        f"{len(found)} entries, each proved to be in the log of {log.head.size} that {log.key.name} signed.",
+        style="dim",
+    )
+    return 0
+
+
+def _tail(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    seen = max(0, log.head.size - max(0, arguments.n))
+    while True:
+        for one in finding.entries_from(log.source.fetch, seen, log.head.size):
+            log.prove(one)
+            console.print(ledger_views.line(one), crop=False, soft_wrap=True)
+        seen = log.head.size
+        if not arguments.follow:
+            return 0
+        time.sleep(_POLL_SECONDS)
+        before = log
+        log = opened(arguments)
+        fsck.extends(before.head, log.head, log.source.fetch)
+
+
+def _proof_files(name: Path) -> list[Path]:
+    files = sorted(name.glob(f"*{proof.SUFFIX}")) if name.is_dir() else [name]
+    missing = [file for file in files if not file.is_file()]
+    if missing or not files:
+        raise CommandError(f"{name} is no proof file and no folder with any (they end in {proof.SUFFIX}).")
+    return files
+
+
+def _pins(arguments: argparse.Namespace) -> Pins:
+    engine = Engine(arguments.root).status()
+    return pins(Layout(arguments.root).home if engine is not None else None, dict(os.environ))
+
+
+def _origin(signed: bytes) -> str:
+    """Return the log that a note says it is of; only its key tells whether that is so."""
+    return signed.partition(b"\n")[0].decode(errors="replace")
+
+
+def _write(file: Path, data: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)

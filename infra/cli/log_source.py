@@ -1,0 +1,190 @@
+"""Where `grace ledger` reads a log: the bucket it is published in, or a folder it was copied to; and whose key it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from grace.errors import IntegrityError, NotFound
+from grace.ledger import fsck, note
+from grace.ledger.ed25519 import KeyVerifier, public_key
+from grace.ledger.note import PublicKey
+from grace.ports import Aws
+from infra.cli.errors import CommandError
+from infra.cli.reach import Reach
+
+BUCKET, KEY, LOG_ORIGIN = "LogBucket", "LogKey", "LogOrigin"
+"""The stack outputs that say where the log is, which key signs it, and its name."""
+
+
+class Source(Protocol):
+    """A log's objects."""
+
+    @property
+    def place(self) -> str:
+        """Where they are, in words."""
+
+    def fetch(self, path: str) -> bytes | None:
+        """Return an object's bytes, or None when it is not there."""
+
+    def listing(self) -> list[str]:
+        """Return the paths of all objects."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A copy on this disk."""
+
+    root: Path
+
+    @property
+    def place(self) -> str:
+        """Where they are, in words."""
+        return f"the copy in {self.root}"
+
+    def fetch(self, path: str) -> bytes | None:
+        """Return an object's bytes, or None when it is not there."""
+        file = self.root / path
+        return file.read_bytes() if file.is_file() else None
+
+    def listing(self) -> list[str]:
+        """Return the paths of all objects."""
+        return sorted(file.relative_to(self.root).as_posix() for file in self.root.rglob("*") if file.is_file())
+
+
+@dataclass
+class Bucket:
+    """The bucket, read with the caller's authority. Full tiles and bundles never change, and are read once."""
+
+    aws: Aws
+    name: str
+    _held: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Where they are, in words."""
+        return f"the bucket {self.name}"
+
+    def fetch(self, path: str) -> bytes | None:
+        """Return an object's bytes, or None when it is not there."""
+        if path not in self._held:
+            try:
+                body: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=path)["Body"]
+            except NotFound:
+                return None
+            self._held[path] = body
+        return self._held[path]
+
+    def listing(self) -> list[str]:
+        """Return the paths of all objects."""
+        found: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            answer = self.aws.call("s3", "list_objects_v2", Bucket=self.name, **more)
+            found += [each["Key"] for each in answer.get("Contents", [])]
+            if not answer.get("IsTruncated"):
+                return found
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What this person last saw of one log: its key and its newest checkpoint, on a disk that is not the log's."""
+
+    folder: Path
+
+    @property
+    def key(self) -> PublicKey | None:
+        """The key that was trusted first; every later one must be the same."""
+        file = self.folder / fsck.VKEY
+        return note.parse_vkey(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+    def checkpoint(self, key: KeyVerifier) -> note.Checkpoint | None:
+        """Return the last checkpoint seen; raises `IntegrityError` when this disk no longer holds what was written."""
+        file = self.folder / fsck.CHECKPOINT
+        return note.verify(file.read_bytes(), [key], key.name) if file.is_file() else None
+
+    def keep(self, key: PublicKey, signed: bytes) -> None:
+        """Remember a checkpoint that was proved to extend the one before."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / fsck.VKEY).write_text(key.vkey + "\n", encoding="utf-8")
+        (self.folder / f"{fsck.CHECKPOINT}.new").write_bytes(signed)
+        (self.folder / f"{fsck.CHECKPOINT}.new").replace(self.folder / fsck.CHECKPOINT)
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The folders with what this person last saw, one for each log, by its name."""
+
+    home: Path
+
+    def of(self, origin: str) -> Pin:
+        """Return the pin of a log, whether or not there is one yet."""
+        name = "".join(char if char.isalnum() or char in "-." else "_" for char in origin)
+        return Pin(self.home / name)
+
+
+def pins(engine_home: Path | None, environment: dict[str, str]) -> Pins:
+    """Return where pins are kept: with an engine they end as it does; else in the person's own configuration."""
+    if engine_home is not None:
+        return Pins(engine_home / "pins")
+    config = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
+    return Pins(Path(config) / "grace" / "pins")
+
+
+def given_key(text: str) -> PublicKey:
+    """Return the key that a person names: as text, or as a file that holds it.
+
+    Raises:
+        CommandError: it is neither.
+    """
+    file = Path(text)
+    try:
+        return note.parse_vkey(file.read_text(encoding="utf-8") if file.is_file() else text)
+    except (IntegrityError, OSError, UnicodeDecodeError) as exc:
+        raise CommandError(f"--vkey {text!r}: {exc}.") from exc
+
+
+def published_key(place: Reach) -> PublicKey:
+    """Return the key that KMS says signs this deployment's log: not what the bucket says of itself."""
+    spki = place.aws.call("kms", "get_public_key", KeyId=_output(place, KEY))["PublicKey"]
+    return public_key(_output(place, LOG_ORIGIN), spki)
+
+
+def bucket(place: Reach) -> Bucket:
+    """Return the deployment's published log."""
+    return Bucket(place.aws, _output(place, BUCKET))
+
+
+def one_key(*known: PublicKey | None) -> PublicKey:
+    """Return the one key that all who know it agree on, the most trusted first.
+
+    Raises:
+        CommandError: nobody knows it.
+        IntegrityError: two of them differ.
+    """
+    keys = [key for key in known if key is not None]
+    if not keys:
+        raise CommandError(
+            "The log's public key is not known here: name it with --vkey (it is printed by `grace ledger pin`)."
+        )
+    _same(keys)
+    return keys[0]
+
+
+def _same(keys: Iterable[PublicKey]) -> None:
+    first, *rest = keys
+    for other in rest:
+        if other != first:
+            raise IntegrityError(
+                f"the log {first.name} now states the key {other.key_id.hex()}, and was known with {first.key_id.hex()}: "
+                "believe neither before you know why"
+            )
+
+
+def _output(place: Reach, name: str) -> str:
+    if name not in place.outputs:
+        raise CommandError(f"{place.place} has no log yet (no output {name}): deploy the stacks again.")
+    return place.outputs[name]

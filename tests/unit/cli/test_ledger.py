@@ -1,0 +1,242 @@
+"""`grace ledger …` to a person: what is sound, what is wrong and where, and what happened, with nothing taken on trust."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from grace.errors import NotFound
+from grace.ledger.ed25519 import SeedSigner
+from infra.cli import ledger
+from tests.support.checker import lay_out
+from tests.support.logs import ORIGIN, Log, entries_of, real_entries, written
+from tests.unit.cli.conftest import Command
+from tests.unit.flow.scenes import incident, missions, shop, stays_bad
+
+SPKI = bytes.fromhex("302a300506032b6570032100")
+Publish = Callable[[Log], "Account"]
+
+
+class Account:
+    """An account in which a log is published: the bucket, and the key as KMS states it."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.calls: list[str] = []
+
+    def call(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
+        self.calls.append(f"{service}.{operation}")
+        match operation:
+            case "get_public_key":
+                return {"PublicKey": SPKI + self.log.signer.public.raw}
+            case "get_object":
+                if arguments["Key"] not in self.log.objects:
+                    raise NotFound("no such key")
+                return {"Body": self.log.objects[arguments["Key"]]}
+            case "list_objects_v2":
+                names = sorted(self.log.objects)
+                at = int(arguments.get("ContinuationToken", 0))
+                page = {"Contents": [{"Key": name} for name in names[at : at + 5]], "IsTruncated": at + 5 < len(names)}
+                return page | {"NextContinuationToken": str(at + 5)}
+        raise AssertionError(operation)
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Publish:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def to(log: Log) -> Account:
+        account = Account(log)
+        outputs = {"LogBucket": "logs", "LogKey": "key", "LogOrigin": ORIGIN}
+        place = SimpleNamespace(aws=account, outputs=outputs, place="an account in memory")
+        monkeypatch.setattr(ledger, "reach", lambda _prefix, _root: place)
+        return account
+
+    return to
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_prefix: str, _root: Path) -> None:
+        raise AssertionError("no account may be asked")
+
+    monkeypatch.setattr(ledger, "reach", refuse)
+
+
+def remediated(*, bad: bool = False) -> tuple[Log, str, str]:
+    """A log of one incident, its contract and its mission."""
+    world = shop()
+    if bad:
+        world.between = stays_bad
+    contract = incident(world)
+    return written(entries_of(world.store), 3), contract, missions(world)[0].mission_id
+
+
+def test_a_sound_log_is_verified_and_pinned(grace: Command, publish: Publish) -> None:
+    publish(written(real_entries(300), 100))
+    ran = grace("ledger", "verify")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.words.startswith(f"sound 300 entries of {ORIGIN}, in the bucket logs")
+    assert "all entries" in ran.words
+    assert "this checkpoint is now pinned here" in ran.words
+
+    publish(written(real_entries(600), 100, 300))
+    again = grace("ledger", "verify", "--since-pin", "--json")
+    document = json.loads(again.out)
+    assert (again.code, document["sound"], document["first"], document["pinned"]) == (0, True, 300, 300)
+
+
+def test_what_is_wrong_is_named_and_not_pinned(grace: Command, publish: Publish, tmp_path: Path) -> None:
+    log = written(real_entries(300), 100)
+    log.objects["tile/0/000"] = b"\x00" + log.objects["tile/0/000"][1:]
+    publish(log)
+    ran = grace("ledger", "verify")
+    assert ran.code == 1
+    assert ran.words.startswith("NOT SOUND")
+    assert "tile/0/000: byte 0 is not what its entries lead to" in ran.words
+    assert not (tmp_path / "config").exists()
+
+
+def test_the_pin_refuses_a_log_that_does_not_extend_it(grace: Command, publish: Publish) -> None:
+    publish(written(real_entries(300)))
+    assert "300 entries" in grace("ledger", "pin").words
+    publish(written(real_entries(500), 300))
+    assert "it extends the 300 that were pinned before" in grace("ledger", "pin").words
+
+    publish(written(real_entries(300)))
+    for command in ("pin", "tail"):
+        back = grace("ledger", command)
+        assert (back.code, back.out) == (1, "")
+        assert "the log has gone back: it had 500 entries, and now states 300" in back.err
+    entries = real_entries(700)
+    entries[11] = entries[11].replace(b"r-1", b"r-2")
+    publish(written(entries))
+    assert "does not begin with the 500 entries" in grace("ledger", "pin").err
+    assert "does not begin with the 500 entries" in grace("ledger", "verify").words
+    publish(written(real_entries(500), 300))
+    assert grace("ledger", "pin").code == 0, "what was pinned is still the last good one"
+
+
+def test_another_key_is_not_believed_whoever_states_it(grace: Command, publish: Publish) -> None:
+    log = written(real_entries(300))
+    publish(log)
+    assert grace("ledger", "pin").code == 0
+    publish(written(real_entries(300), signer=SeedSigner(ORIGIN, b"x" * 32)))
+    ran = grace("ledger", "verify")
+    assert ran.code == 1
+    assert "now states the key" in ran.err or "was known with" in ran.err
+
+
+def test_a_copy_is_checked_without_any_account(
+    grace: Command, publish: Publish, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = written(real_entries(600), 100, 290, 512)
+    account = publish(log)
+    copied = grace("ledger", "download", tmp_path / "copy")
+    assert copied.code == 0
+    assert "600 entries, are in" in copied.words
+    account.calls.clear()
+    ran = grace("ledger", "verify", "--from", tmp_path / "copy")
+    assert (ran.code, account.calls) == (0, [])
+    assert "sound 600 entries" in ran.words
+
+    file = tmp_path / "copy" / "tile" / "entries" / "001"
+    before, kind, after = file.read_bytes().rpartition(b"contract.changed")
+    file.write_bytes(before + kind.replace(b"n", b"r") + after)
+    spoilt = grace("ledger", "verify", "--from", tmp_path / "copy")
+    assert spoilt.code == 1
+    assert "entry 511: is not the one that was signed (tile/entries/001)" in spoilt.words
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_somebody_else_needs_only_the_key(grace: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    log = written(real_entries(30))
+    folder = lay_out(tmp_path / "copy", log.objects)
+    unknown = grace("ledger", "verify", "--from", folder)
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "name it with --vkey" in unknown.err
+    assert grace("ledger", "verify", "--from", folder, "--vkey", log.verifier.key.vkey).code == 0
+    (tmp_path / "key").write_text(log.verifier.key.vkey + "\n")
+    assert grace("ledger", "tail", "--from", folder, "--vkey", tmp_path / "key").code == 0
+    other = SeedSigner(ORIGIN, b"x" * 32).public.vkey
+    assert grace("ledger", "verify", "--from", folder, "--vkey", other).code == 1
+    assert grace("ledger", "verify", "--from", folder, "--vkey", "nonsense").code == 2
+
+
+def test_a_contract_is_proved_to_somebody_without_an_account(
+    grace: Command, publish: Publish, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log, contract, _ = remediated()
+    publish(log)
+    made = grace("ledger", "prove", contract, "-o", tmp_path / "proofs")
+    assert made.code == 0
+    assert log.verifier.key.vkey in made.out
+    files = sorted((tmp_path / "proofs").iterdir())
+    assert files[0].name == "01-contract.drafted.tlog-proof"
+    assert files[-1].name == f"{len(files):02d}-contract.closed.tlog-proof"
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(ledger, "reach", lambda *_: pytest.fail("no account may be asked"))
+    ran = grace("ledger", "check", tmp_path / "proofs", "--vkey", log.verifier.key.vkey)
+    assert ran.code == 0
+    assert f"{len(files)} of {len(files)} proved." in ran.words
+    assert "the verdict: verified" in ran.words
+    document = json.loads(grace("ledger", "check", files[0], "--vkey", log.verifier.key.vkey, "--json").out)
+    assert (document[0]["verified"], document[0]["size"]) == (True, log.edge.size)
+
+    files[1].write_bytes(files[0].read_bytes().replace(b"index ", b"index 1"))
+    spoilt = grace("ledger", "check", tmp_path / "proofs", "--vkey", log.verifier.key.vkey)
+    assert spoilt.code == 1
+    assert f"{len(files) - 1} of {len(files)} proved: believe none of the others." in spoilt.words
+
+
+def test_a_story_is_told_from_proved_entries_alone(grace: Command, publish: Publish) -> None:
+    log, contract, mission = remediated(bad=True)
+    publish(log)
+    told = grace("ledger", "story", contract)
+    assert told.code == 0
+    for part in (
+        "roll_back_lambda_alias promised shift_alias on arn:aws:lambda",
+        "about to act: point the alias at version 1",
+        "the verdict: failed",
+        "it was put back and measured to be as before: yes",
+        "the contract ended: rolled_back",
+        "each proved to be in the log",
+    ):
+        assert part in told.words
+    whole = grace("ledger", "story", mission)
+    assert "shop-errors raised an alarm: elevated_errors" in whole.words
+    assert "the mission ended: rolled_back" in whole.words
+    assert "the contract ended: rolled_back" in whole.words
+
+    path = next(path for path in log.objects if path.startswith("tile/entries/000.p/") and "/3" not in path)
+    log.objects[path] = log.objects[path].replace(b'"verdict":"failed"', b'"verdict":"passed"')
+    publish(log)
+    lied = grace("ledger", "story", contract)
+    assert (lied.code, lied.out) == (1, "")
+
+
+def test_tail_shows_the_newest(grace: Command, publish: Publish) -> None:
+    publish(written(real_entries(300), 100))
+    lines = grace("ledger", "tail", "-n", "3").out.splitlines()
+    assert len(lines) == 3
+    assert "c-2  contract.changed" in lines[-1]
+
+
+def test_what_is_not_there_is_said(grace: Command, publish: Publish, tmp_path: Path) -> None:
+    publish(written(real_entries(30)))
+    for argv, says in (
+        (["story", "c-none"], "has none of c-none"),
+        (["verify", "--since-pin"], "Nothing is pinned here yet"),
+        (["verify", "--from", tmp_path], "holds no log"),
+        (["check", tmp_path / "x"], "is no proof file"),
+    ):
+        ran = grace("ledger", *argv)
+        assert ran.code == 2
+        assert says in ran.err
