@@ -16,7 +16,7 @@ from grace.ledger import finding, fsck, note, proof
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
 from grace.ledger.note import Checkpoint
-from infra.cli import ledger_views, views
+from infra.cli import ledger_views, replaying, views
 from infra.cli.commands import Commands
 from infra.cli.errors import CommandError
 from infra.cli.log_source import Folder, Pin, Pins, Source, bucket, given_key, one_key, pins, published_key
@@ -49,9 +49,12 @@ def add(commands: Commands) -> None:
     tail = group.add("tail", "the newest entries", _tail)
     tail.add_argument("-n", type=int, default=20, help="how many (default: 20)")
     tail.add_argument("--follow", action="store_true", help="go on with each new one")
-    for command in (verify, pin, prove, story, tail):
+    replay = group.add("replay", "build every contract, mission and approval anew from the log alone", _replay)
+    replay.add_argument("--compare", action="store_true", help="compare them with the tables")
+    replay.add_argument("--json", action="store_true", help="write JSON instead of text")
+    for command in (verify, pin, prove, story, tail, replay):
         command.add_argument("--from", dest="folder", type=Path, help="a copy of the log, instead of the log itself")
-    for command in (verify, pin, download, prove, check, story, tail):
+    for command in (verify, pin, download, prove, check, story, tail, replay):
         command.add_argument("--vkey", help="the log's public key, or a file that holds it")
         commands.deployed(command)
 
@@ -227,6 +230,19 @@ def _tail(arguments: argparse.Namespace, console: Console) -> int:
         before = log
         log = opened(arguments)
         fsck.extends(before.head, log.head, log.source.fetch)
+
+
+def _replay(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    entries = finding.entries_from(log.source.fetch, 0, log.head.size)
+    services = reach(arguments.prefix, arguments.root).services if arguments.compare else None
+    replayed = replaying.replayed((one.entry for one in entries), services)
+    if arguments.json:
+        views.print_json(console, replayed.document())
+    else:
+        console.print(ledger_views.replayed_view(replayed, log.head), crop=False)
+    return UNSOUND if replayed.faults else 0
 
 
 def _proof_files(name: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from grace.ledger.finding import Found
 from grace.ledger.fsck import Report
 from grace.ledger.note import Checkpoint
 from grace.model.entry import Entry
+from infra.cli.replaying import Replayed
 
 _TOLD: dict[str, str] = {
     "mission.opened": "{name} raised an alarm: {diagnosis} ({likelihood}), because: {reason}",
@@ -153,6 +154,19 @@ def story_view(entries: Sequence[Entry]) -> RenderableType:
         who = entry.actor.removeprefix("person:")
         table.add_row(Text(_clock(entry), style="dim"), Text(who, style="dim"), told(entry))
     return table
+
+
+def replayed_view(replayed: Replayed, head: Checkpoint) -> RenderableType:
+    """Return what the log alone leads to, and in what the tables are not so."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in replayed.counts.items()) or "nothing"
+    parts: list[RenderableType] = [Text(f"The log of {head.size} entries leads to {counts}.")]
+    if replayed.compared:
+        late = f" ({replayed.late} entries are not in the log yet)" if replayed.late else ""
+        said = "is not what the log says" if replayed.faults else "is the same, field by field"
+        colour = "bold red" if replayed.faults else "bold green"
+        parts.append(Text(f"What the tables hold {said}{late}.", style=colour))
+    parts += [Text(fault, style="red") for fault in replayed.faults]
+    return Group(*parts)
 
 
 def line(found: Found) -> Text:

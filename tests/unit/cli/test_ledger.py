@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from grace.errors import NotFound
+from grace.ledger import finding
 from grace.ledger.ed25519 import SeedSigner
-from infra.cli import ledger
+from infra.cli import ledger, replaying
 from tests.support.checker import lay_out
 from tests.support.logs import ORIGIN, Log, entries_of, real_entries, written
 from tests.unit.cli.conftest import Command
-from tests.unit.flow.scenes import incident, missions, shop, stays_bad
+from tests.unit.flow.scenes import approved, incident, missions, run, shop, stays_bad, vote
 
 SPKI = bytes.fromhex("302a300506032b6570032100")
 Publish = Callable[[Log], "Account"]
@@ -240,3 +242,67 @@ def test_what_is_not_there_is_said(grace: Command, publish: Publish, tmp_path: P
         ran = grace("ledger", *argv)
         assert ran.code == 2
         assert says in ran.err
+
+
+def compare(world: Any, publish: Publish, monkeypatch: pytest.MonkeyPatch, *, behind: int = 0) -> dict[str, Any]:
+    """Publish what a world wrote (but for the last entries), and compare the log with its tables."""
+    entries = entries_of(world.store)
+    account = publish(written(entries[: len(entries) - behind]))
+    outputs = {"LogBucket": "logs", "LogKey": "key", "LogOrigin": ORIGIN}
+    place = SimpleNamespace(aws=account, outputs=outputs, place="", services=world)
+    monkeypatch.setattr(ledger, "reach", lambda _prefix, _root: place)
+    return replaying.replayed(
+        (found.entry for found in finding.entries_from(account.log.fetch, 0, account.log.edge.size)), world
+    ).document()
+
+
+def test_the_log_alone_leads_to_every_state_in_the_tables(
+    grace: Command, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worlds = [shop(), shop(), shop(tier=2), shop(tier=2), shop(tier=3), shop(tier=2)]
+    incident(worlds[0])
+    worlds[1].between = stays_bad
+    incident(worlds[1])
+    approved(worlds[2], "ada")
+    run(worlds[2])
+    vote(worlds[3], incident(worlds[3]), "ada", "reject")
+    vote(worlds[4], incident(worlds[4]), "ada")
+    incident(worlds[5])
+    for world in worlds:
+        assert compare(world, publish, monkeypatch)["faults"] == []
+    assert compare(worlds[2], publish, monkeypatch)["counts"] == {"Approval": 1, "ContractHead": 1, "Mission": 1}
+    late = compare(worlds[2], publish, monkeypatch, behind=3)
+    assert (late["faults"], late["late"]) == ([], 3)
+    ran = grace("ledger", "replay", "--compare")
+    assert ran.code == 0
+    assert "What the tables hold is the same, field by field (3 entries are not in the log yet)." in ran.words
+
+
+def test_a_row_edited_behind_the_logs_back_is_named(
+    grace: Command, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = shop(tier=3)
+    contract = incident(world)
+    vote(world, contract, "ada")
+    rows = world.store._partitions[f"C#{contract}"]
+    for sk, old, new in (
+        ("head", '"status":"awaiting_approval"', '"status":"approved"'),
+        ("apr#0001", '"votes":["ada"]', '"votes":["ada","bob"]'),
+        ("apr#0001", '"status":"pending"', '"status":"approved"'),
+    ):
+        before = rows[sk]
+        assert old in before.doc
+        rows[sk] = replace(before, doc=before.doc.replace(old, new))
+        faults = compare(world, publish, monkeypatch)["faults"]
+        assert len(faults) == 1
+        assert faults[0].startswith(f"{contract}: ")
+        assert grace("ledger", "replay", "--compare").code == 1
+        rows[sk] = before
+    del rows["apr#0001"]
+    assert "approval 1 is not there" in str(compare(world, publish, monkeypatch)["faults"])
+    assert "the log has no entry of it" in str(replaying.replayed([], world_without_story(world)).faults)
+
+
+def world_without_story(world: Any) -> Any:
+    """A deployment whose open index names what no entry tells."""
+    return SimpleNamespace(store=SimpleNamespace(open=world.store.open, story=lambda _stream: []))

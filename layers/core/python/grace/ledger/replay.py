@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from grace.errors import IntegrityError
 from grace.ledger.entries import SET, parse
+from grace.model.approval import Approval
 from grace.model.base import Head, Json
 from grace.model.entry import Entry
 
@@ -16,6 +18,10 @@ T = TypeVar("T", bound=Head)
 
 BOOKKEEPING = {"v", "version", "log"}
 """What follows from the entries' own places and is therefore never written into them."""
+
+
+WAITING = "awaiting_approval"
+_DECIDED = {"approval.approved", "approval.rejected", "approval.expired"}
 
 
 def difference(was: Head | None, head: Head) -> dict[str, Json]:
@@ -48,6 +54,69 @@ def replay(kind: type[T], entries: Iterable[Entry]) -> T:
         return kind.model_validate({**state, "version": len(log), "log": log})
     except ValidationError as exc:
         raise IntegrityError(f"the entries of {stream} lead to no {kind.__name__}: {exc.errors()[0]['loc']}") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How one generation of a contract's approval stands, as the entries tell it."""
+
+    digest: str
+    need: int
+    approvers: tuple[str, ...]
+    status: str = "pending"
+    votes: tuple[str, ...] = ()
+
+
+def stands(entries: Iterable[Entry]) -> dict[int, Stand]:
+    """Return every generation of a contract's approval, from the contract's entries in order.
+
+    The approval has no stream of its own: each of its changes is told by an entry of its contract, in one transaction
+    with it. Asking again ends a generation and begins the next, with the same votes; whatever ends the contract's
+    waiting without a decision withdraws it.
+    """
+    found: dict[int, Stand] = {}
+    for entry in entries:
+        changed = entry.body.get(SET, {})
+        last = found.get(max(found, default=0))
+        if entry.type == "approval.requested":
+            body = entry.body
+            found[changed["generation"]] = Stand(body["digest"], body["need"], tuple(body["approvers"]))
+        elif last is None:
+            continue
+        elif "generation" in changed:
+            found[max(found)] = replace(last, status="superseded")
+            found[changed["generation"]] = replace(last, approvers=(*last.approvers, *entry.body.get("asked", ())))
+        elif entry.type == "approval.vote":
+            found[max(found)] = replace(last, votes=(*last.votes, entry.body["person"]))
+        elif entry.type in _DECIDED:
+            found[max(found)] = replace(last, status=entry.type.removeprefix("approval."))
+        elif last.status == "pending" and changed.get("status", WAITING) != WAITING:
+            found[max(found)] = replace(last, status="superseded")
+    return found
+
+
+def differences(
+    replayed: Head, stored: Head | None, stand: dict[int, Stand], approvals: Iterable[Approval]
+) -> list[str]:
+    """Return in what the stored head and its approvals are not as the entries say, one sentence each."""
+    stream = replayed.stream
+    if stored is None:
+        return [f"{stream}: the log has {replayed.version} entries of it, the table has nothing"]
+    was, now = replayed.model_dump(mode="json"), stored.model_dump(mode="json")
+    # A part of the system speaks for ever: its head keeps the positions of its latest entries only.
+    was["log"] = was["log"][-len(now["log"]) :] if now["log"] else []
+    faults = [
+        f"{stream}: {name} is {now[name]!r}, the log says {was[name]!r}" for name in now if now[name] != was[name]
+    ]
+    held = {
+        each.generation: Stand(each.digest, each.need, each.approvers, each.status.value, each.votes)
+        for each in approvals
+    }
+    for generation in sorted(held.keys() | stand.keys()):
+        one, other = held.get(generation), stand.get(generation)
+        if one != other:
+            faults.append(f"{stream}: approval {generation} is {one or 'not there'}, the log says {other or 'nothing'}")
+    return faults
 
 
 def entries_of(stream: str, found: Iterable[tuple[int, bytes | None]]) -> list[Entry]:
