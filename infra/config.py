@@ -70,6 +70,7 @@ def _retention_before(value: object) -> object:
 
 
 Account = Annotated[str, Field(pattern=r"^\d{12}$")]
+Minutes = Annotated[int, Field(ge=10, le=60)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_from_text)]
 
 
@@ -80,8 +81,17 @@ class Mail(BaseModel):
 
     sender: str = Field(pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=254)
     """An address that SES has verified, by itself or with its domain."""
-    base_url: str | None = Field(default=None, pattern=r"^https://[A-Za-z0-9.:-]+(/[A-Za-z0-9._-]+)*$")
-    """Where the approval page is reached; by default the API's own address."""
+    base_url: str | None = Field(default=None, pattern=r"^https://[A-Za-z0-9.:-]+(/[A-Za-z0-9._${}-]+)*$")
+    """Where the approval page is reached, by default the API's own address. `{api}` in it stands for the API's id."""
+
+
+class ApprovalMinutes(BaseModel):
+    """How long people have to decide. The workflow itself waits 70 minutes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tier2: Minutes = 30
+    tier3: Minutes = 60
 
 
 class Deployment(BaseModel):
@@ -106,6 +116,12 @@ class Deployment(BaseModel):
     modes: Annotated[dict[str, Mode], BeforeValidator(_from_text)] = Field(default_factory=dict)
     """Per playbook; one without a line is in shadow."""
     approvers: str = Field(default="approvers", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    approvers_for: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
+    """Another group for a playbook, or for a tier (`2`, `3`)."""
+    escalation: Annotated[tuple[str, ...], BeforeValidator(_from_text), Field(max_length=2)] = ()
+    """Groups and rotas asked as well: the first when half of the time has passed, the second at four fifths."""
+    approval_minutes: Annotated[ApprovalMinutes, BeforeValidator(_from_text)] = ApprovalMinutes()
+    """How long people have to decide, by tier."""
     http_hosts: Names = ()
     """The only hosts an `http` expectation may ask."""
     group_window: int = Field(default=300, ge=10, le=3600)
@@ -142,7 +158,8 @@ def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         *above, last = (str(part) for part in error["loc"])
-        fields = list((Mail if above else Deployment).model_fields)
+        inner: dict[str, type[BaseModel]] = {"mail": Mail, "approval_minutes": ApprovalMinutes}
+        fields = list((inner[above[0]] if above else Deployment).model_fields)
         near = difflib.get_close_matches(last, fields, n=1)
         known = f"did you mean `{'.'.join([*above, near[0]])}`?" if near else f"known keys are {', '.join(fields)}."
         return f"cdk.json context: `{where}` is not a key of Grace: {known}"

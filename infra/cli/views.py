@@ -15,6 +15,7 @@ from grace.flow.explain import Check, Explanation
 from grace.model.contract import ContractHead, Window
 from grace.model.entry import Entry
 from grace.model.mission import Mission
+from grace.model.wording import alarm_name, promise
 from infra.cli import wording
 from infra.cli.dossier import Dossier
 
@@ -44,7 +45,7 @@ def missions_view(missions: Sequence[Mission], heads: dict[str, ContractHead]) -
         head = heads.get(mission.contract_id or "")
         status = head.status.value if head else mission.status.value
         colour = wording.colour(head.status) if head else "yellow"
-        subject = wording.alarm_name(mission.alarm) if mission.alarm else mission.group
+        subject = alarm_name(mission.alarm) if mission.alarm else mission.group
         parts.append(
             Text.assemble(
                 (status, f"bold {colour}"),
@@ -103,7 +104,7 @@ def _first_screen(found: Dossier) -> RenderableType:
     table = _facts()
     table.add_row("what happened", f"{contract.diagnosis.value} ({contract.likelihood:.0%}): {contract.reason}")
     if contract.alarm:
-        table.add_row("alarm", wording.alarm_name(contract.alarm))
+        table.add_row("alarm", alarm_name(contract.alarm))
     resource = contract.resource
     table.add_row("to what", f"{resource.path}  ({resource.type}, {resource.region}, account {resource.account})")
     if contract.owner.kind != "none":
@@ -140,7 +141,7 @@ def _promises(found: Dossier) -> RenderableType:
         seen = found.observed.get(line.id)
         mark, colour = _MARKS[seen.result] if seen else ("·", "dim")
         must = "" if line.must else "  (should)"
-        table.add_row(Text(mark, style=colour), Text(f"{seen.predicate if seen else wording.promise(line)}{must}"))
+        table.add_row(Text(mark, style=colour), Text(f"{seen.predicate if seen else promise(line)}{must}"))
         if seen is None:
             table.add_row("", Text("not measured yet", style="dim"))
             continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from grace.model.contract import ContractHead, ContractStatus, Undo
-from grace.model.expectation import AlarmLine, Expectation, HttpLine, InvokeLine, MetricLine, StateLine
 from grace.model.mission import Mission, MissionStatus
+from grace.model.wording import alarm_name
 from infra.cli.dossier import Dossier
 
 S = ContractStatus
@@ -109,28 +109,6 @@ def next_for_mission(mission: Mission, head: ContractHead | None) -> str:
         return "wait: its contract is being drafted"
     retry = f"grace retry {mission.mission_id} --reason '…'"
     return f"grace why '{alarm_name(mission.alarm)}', then {retry}" if mission.alarm else f"look at it, then {retry}"
-
-
-def promise(line: Expectation) -> str:
-    """Return a promise in words, before anything was measured."""
-    match line:
-        case MetricLine():
-            names = " / ".join(f"{series.namespace} {series.name}" for series in line.series)
-            stat = "" if len(line.series) == 2 else f" {line.series[0].stat}"
-            return f"{names}{stat} {line.bound.text()} over {line.within} s"
-        case StateLine():
-            return f"{line.path} is {line.equals}"
-        case AlarmLine():
-            return f"the alarm {alarm_name(line.alarm)} becomes {line.becomes} within {line.within} s"
-        case InvokeLine():
-            return f"{line.times} calls answer {line.expect}"
-        case HttpLine():
-            return f"{line.times} requests to {line.url} answer {line.status}"
-
-
-def alarm_name(alarm: str) -> str:
-    """Return an alarm's name, which every command takes as well as its ARN."""
-    return alarm.partition(":alarm:")[2] or alarm
 
 
 def clock(at: datetime) -> str:

@@ -24,6 +24,10 @@ class Right(StrEnum):
     """Make the proof in an approval link."""
     VERIFY_LINK = "verify_link"
     """Check the proof in an approval link."""
+    LINK_KEYS = "link_keys"
+    """See whether a link key is enabled."""
+    REMIND = "remind"
+    """Ask the `ask` door to look at an approval again."""
     MAIL = "mail"
     """Write to approvers from the configured address."""
     NOTIFY = "notify"
@@ -95,8 +99,9 @@ DOORS: tuple[Door, ...] = (
     Door(
         "ask",
         "Asks the approvers, and reads what was decided",
-        (R.STATE, R.SEAL, R.MINT, R.MAIL, R.NOTIFY, R.PUBLISH),
-        environment=("vault_key", "notify_topic", "bus"),
+        (R.STATE, R.SEAL, R.MINT, R.LINK_KEYS, R.MAIL, R.NOTIFY, R.PUBLISH),
+        layers=("web",),
+        environment=("vault_key", "notify_topic", "bus", "link_key", "mail_sender", "mail_configuration", "base_url"),
     ),
     Door("answer", "Records votes", (R.STATE, R.VERIFY_LINK, R.PUBLISH), timeout=20, environment=("bus",)),
     Door(
@@ -144,8 +149,8 @@ DOORS: tuple[Door, ...] = (
     Door(
         "reap",
         "Finds what got stuck or lost",
-        (R.STATE, R.ALARMS, R.START, R.STOP, R.DRAFT, R.NOTIFY, R.PUBLISH),
-        environment=("state_machine", "contract_function", "notify_topic", "bus"),
+        (R.STATE, R.ALARMS, R.START, R.STOP, R.DRAFT, R.REMIND, R.LINK_KEYS, R.NOTIFY, R.PUBLISH),
+        environment=("state_machine", "contract_function", "ask_function", "notify_topic", "bus"),
     ),
 )
 

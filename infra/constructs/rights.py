@@ -44,6 +44,10 @@ class Rights:
             Right.VERIFY_LINK: lambda: [
                 _allow(["kms:VerifyMac"], *(key.key_arn for key in self.vault.link_keys[-2:])),
             ],
+            Right.LINK_KEYS: lambda: [
+                _allow(["kms:DescribeKey"], *(key.key_arn for key in self.vault.link_keys)),
+            ],
+            Right.REMIND: lambda: [_allow(["lambda:InvokeFunction"], self.names.function_arn("ask"))],
             Right.MAIL: self._mail,
             Right.NOTIFY: self._notify,
             Right.PUBLISH: lambda: [_allow(["events:PutEvents"], self.names.bus_arn)],

@@ -31,7 +31,7 @@ from constructs import Construct
 from grace.model.approval import Approval
 from grace.model.records import StopOrder
 from grace.stores import keys
-from infra.config import Deployment
+from infra.config import Deployment, Mail
 from infra.constructs import nag
 from infra.constructs.api import Api
 from infra.constructs.boundary import boundary
@@ -39,6 +39,7 @@ from infra.constructs.doors import DoorFunction, Floor
 from infra.constructs.floor_plan import DOORS, WORKFLOW_DOORS, Door
 from infra.constructs.intake import Intake
 from infra.constructs.names import Names
+from infra.constructs.post import Post
 from infra.constructs.rights import Rights
 from infra.constructs.watch import Watch, alarm_names
 from infra.constructs.workflow import Workflow
@@ -100,6 +101,10 @@ class EngineStack(Stack):
             log=self.floor.log_group(self, "ApiLog", f"/aws/vendedlogs/apis/{self.names.prefix}"),
         )
         self._wake(deployment.reap_minutes)
+        if self.mail:
+            Post(self, names=self.names, ask=self.functions["ask"], dead=self.wakeups_dead)
+            # Known only now: the API stands on the doors.
+            self.functions["ask"].add_environment("GRACE_BASE_URL", self._base_url(self.mail))
         Watch(
             self,
             names=self.names,
@@ -148,6 +153,12 @@ class EngineStack(Stack):
             for door in doors
         }
 
+    def _base_url(self, mail: Mail) -> str:
+        """Return where links lead: the API's own address, or the configured one with the API's id in it."""
+        if mail.base_url is None:
+            return self.api.api.api_endpoint
+        return mail.base_url.replace("{api}", self.api.api.api_id).rstrip("/")
+
     def _settings(self) -> dict[str, str]:
         """Return every setting a door may be given (`grace.settings`)."""
         return {
@@ -159,6 +170,11 @@ class EngineStack(Stack):
             "bus": self.names.prefix,
             "state_machine": self.names.machine_arn,
             "contract_function": self.names.of("contract"),
+            "ask_function": self.names.of("ask"),
+            "link_key": self.vault.link_keys[-1].key_arn,
+            "mail_sender": self.mail.sender if self.mail else "",
+            "mail_configuration": self.names.prefix if self.mail else "",
+            "base_url": "",
             "execute_role": self.names.role_arn("execute"),
             "rollback_role": self.names.role_arn("rollback"),
         }

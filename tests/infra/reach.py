@@ -30,6 +30,8 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sealer.seal": (("kms:Encrypt",), ("vault_key",)),
     "sealer.unseal": (("kms:Decrypt",), ("vault_key",)),
     "macs.generate": (("kms:GenerateMac",), ("link_key",)),
+    "macs.stands": (("kms:DescribeKey",), ()),
+    "messages.remind": (("lambda:InvokeFunction",), ("ask_function",)),
     "macs.verify": (("kms:VerifyMac",), ()),
     "mail.send": (("ses:SendEmail",), ("mail_sender", "mail_configuration", "base_url")),
     "permissions.missing": (("iam:SimulatePrincipalPolicy",), ("execute_role", "rollback_role")),

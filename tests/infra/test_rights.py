@@ -40,7 +40,7 @@ ROWS = {
     | DRAFT
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
     "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | PUBLISH | START,
-    "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt", "kms:GenerateMac", "ses:SendEmail"},
+    "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt", "kms:GenerateMac", "kms:DescribeKey", "ses:SendEmail"},
     "answer": STATE | PUBLISH | {"kms:VerifyMac"},
     "operate": STATE | DRAFT | NOTIFY | START | STOP,
     "resolve": STATE
@@ -54,7 +54,7 @@ ROWS = {
     "verify": STATE,
     "rollback": STATE | READ_VAULT | READS | WRITES | ALARMS | NOTIFY,
     "close": STATE | NOTIFY | PUBLISH,
-    "reap": STATE | ALARMS | START | STOP | DRAFT | NOTIFY | PUBLISH,
+    "reap": STATE | ALARMS | START | STOP | DRAFT | NOTIFY | PUBLISH | {"kms:DescribeKey"},
 }
 
 ON_EVERYTHING = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"} | ALARMS | METRICS

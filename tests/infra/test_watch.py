@@ -115,7 +115,33 @@ def test_alarms_on_grace_are_no_work_for_grace(engine: Template) -> None:
 def test_delivery_to_the_queue_is_retried_as_said_and_then_kept(engine: Template) -> None:
     for rule in _rules(engine):
         [target] = rule["Targets"]
+        if "AskFunction" in text(target["Arn"]):
+            continue  # mail that came back: nobody waits for it as long as for an alert
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
         assert target["DeadLetterConfig"]
     [subscription] = engine.properties("AWS::SNS::Subscription")
     assert subscription["RedrivePolicy"]
+
+
+def returned_mail(kind: str, configuration: str) -> dict[str, Any]:
+    tags = {"ses:configuration-set": [configuration], "contract": ["c-1"], "person": ["ada"]}
+    return {"source": "aws.ses", "detail-type": kind, "detail": {"mail": {"tags": tags}}}
+
+
+def test_f37_mail_of_ours_that_came_back_reaches_ask_and_no_other_mail_does(engine: Template) -> None:
+    for kind in ("Email Bounced", "Email Complaint Received", "Email Rejected"):
+        assert _takes(engine, returned_mail(kind, "grace"), ours=False)
+        assert not _takes(engine, returned_mail(kind, "shop"), ours=False)
+    assert not _takes(engine, returned_mail("Email Delivered", "grace"), ours=False)
+    [target] = [rule["Targets"][0] for rule in _rules(engine) if rule["EventPattern"]["source"] == ["aws.ses"]]
+    assert "AskFunction" in text(target["Arn"])
+    assert target["DeadLetterConfig"]
+
+
+def test_mail_is_not_tracked_and_travels_over_tls(engine: Template) -> None:
+    [configuration] = engine.properties("AWS::SES::ConfigurationSet")
+    assert configuration["DeliveryOptions"] == {"TlsPolicy": "REQUIRE"}
+    assert configuration["VdmOptions"]["DashboardOptions"] == {"EngagementMetrics": "DISABLED"}
+    assert "TrackingOptions" not in configuration
+    [destination] = engine.properties("AWS::SES::ConfigurationSetEventDestination")
+    assert set(destination["EventDestination"]["MatchingEventTypes"]) == {"bounce", "complaint", "reject"}

@@ -25,6 +25,7 @@ from grace.flow.verify import verify
 from grace.gateways.memory import (
     MemoryAlarms,
     MemoryAws,
+    MemoryCheckpoints,
     MemoryClock,
     MemoryFetch,
     MemoryMacs,
@@ -42,6 +43,7 @@ from grace.model.metric import Metric
 from grace.model.signal import MetricRef
 from grace.ports import AlarmFacts
 from grace.stores.memory import MemoryStore, MemoryVault
+from grace.web.letters import TemplateLetters
 from tests.support.lambdas import Lambdas
 from tests.support.machine import Execution, Machine
 
@@ -106,7 +108,9 @@ class World:
         self.messages: Any = MemoryMessages()
         self.sealer: Any = MemorySealer()
         self.macs: Any = MemoryMacs()
-        self.mail: Any = MemoryMail()
+        self.mail: Any = MemoryMail("https://grace.example")
+        self.letters: Any = TemplateLetters()
+        self.checkpoints: Any = MemoryCheckpoints()
         self.permissions: Any = MemoryPermissions()
         self.fetch: Any = MemoryFetch(())
         self.telemetry: Any = Counter()

@@ -48,6 +48,7 @@ PACKAGES: dict[str, set[str]] = {
     "stores": {"pydantic", "pydantic_core", "boto3", "botocore"},
     "gateways": {"pydantic", "boto3", "botocore"},
     "telemetry": {"aws_lambda_powertools", "pydantic"},
+    "web": {"jinja2", "markupsafe", "pydantic"},
     BOOTSTRAP: {"boto3", "botocore", "aws_lambda_powertools"},
 }
 DEFAULT_PACKAGES = {"pydantic"}

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from grace.ports import (
         Alarms,
         Aws,
+        Checkpoints,
         Clock,
         Fetch,
+        Letters,
         Macs,
         Mail,
         Messages,
@@ -105,7 +107,11 @@ class AwsServices:
 
         settings = self._settings
         return AwsMessages(
-            self.aws, topic=settings.notify_topic, bus=settings.bus, contract_function=settings.contract_function
+            self.aws,
+            topic=settings.notify_topic,
+            bus=settings.bus,
+            contract_function=settings.contract_function,
+            ask_function=settings.ask_function,
         )
 
     @cached_property
@@ -134,6 +140,20 @@ class AwsServices:
             configuration=settings.mail_configuration,
             base_url=settings.base_url,
         )
+
+    @cached_property
+    def letters(self) -> Letters:
+        """Mail from templates."""
+        from grace.web.letters import TemplateLetters
+
+        return TemplateLetters()
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """The log is chained and not signed: it has no checkpoint."""
+        from grace.gateways.checkpoints import Unsigned
+
+        return Unsigned()
 
     @cached_property
     def permissions(self) -> Permissions:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from grace.model.base import Item, Json
 
 if TYPE_CHECKING:  # a port says shapes and makes none: what a door never touches it does not load
+    from grace.model.approval import Reminder
+    from grace.model.asked import Asked
     from grace.model.catalogue import Catalogue
     from grace.model.contract import Pointer, Ticket
     from grace.model.entry import Commit, Committed, Entry, Ref
@@ -164,6 +166,9 @@ class Messages(Protocol):
     def draft(self, request: DraftRequest) -> None:
         """Ask the `contract` door, asynchronously."""
 
+    def remind(self, reminder: Reminder) -> None:
+        """Ask the `ask` door, asynchronously, to look at an approval again."""
+
 
 class Sealer(Protocol):
     """Encrypts small secrets (task tokens, environment values) with the vault's key."""
@@ -184,15 +189,21 @@ class Macs(Protocol):
     def verify(self, message: bytes, mac: bytes, key_id: str) -> bool:
         """Return whether that key made that MAC; a key that is gone, disabled or not ours made none."""
 
+    def stands(self, key_id: str) -> bool:
+        """Return whether what that key made can still be proved: it is there and enabled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail to one person. `tags` come back with what happens to it (bounce, complaint): letters, digits, `_-.@`."""
+    """One mail to one person. `tags` come back with what happens to it (bounce, complaint): letters, digits, `_-.@`.
+
+    Its text is in no log: a link stands in it.
+    """
 
     to: str
     subject: str
-    text: str
-    html: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
     tags: Mapping[str, str]
 
 
@@ -210,6 +221,20 @@ class Mail(Protocol):
             BadRequest: it is refused as it stands (sender or recipient not verified, sending paused).
             TransientError: not taken; the same letter again is at worst a second copy.
         """
+
+
+class Letters(Protocol):
+    """What is written in mail."""
+
+    def approval(self, asked: Asked) -> tuple[str, str, str]:
+        """Return subject, text and HTML of the request to one approver; everything of it is escaped."""
+
+
+class Checkpoints(Protocol):
+    """The log's newest signed checkpoint: every mailbox that keeps one is a witness."""
+
+    def newest(self) -> str:
+        """Return its text, or nothing while the log has none. What cannot be had is no reason not to ask people."""
 
 
 class Permissions(Protocol):
@@ -282,6 +307,14 @@ class Services(Protocol):
     @property
     def mail(self) -> Mail:
         """Letters."""
+
+    @property
+    def letters(self) -> Letters:
+        """What is written in mail."""
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The log's newest checkpoint."""
 
     @property
     def permissions(self) -> Permissions:

@@ -28,6 +28,7 @@ class Settings(Model):
     bus: str = ""
     state_machine: str = ""
     contract_function: str = ""
+    ask_function: str = ""
     execute_role: str = ""
     rollback_role: str = ""
     link_key: str = ""

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Literal
 
 from grace.errors import Refused
+from grace.flow.escalation import called
+from grace.flow.inviting import Invited, invite, may_decide
 from grace.flow.loading import Loaded, advance, load
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Preflight, Ticket
@@ -21,7 +23,8 @@ GRACE_SECONDS = 120
 def ask(call: Call, services: Services) -> Ticket:
     """Open the approval and tell those who may decide; with the task token sealed into the record.
 
-    They are told before it is written: a crash in between tells them twice rather than never.
+    They are told before it is written: a crash in between tells them twice rather than never. When a letter is refused
+    at once, the first of the escalation is asked as well.
 
     What the preflight found is kept in the same transaction: nobody is asked about a contract that could not run.
 
@@ -34,6 +37,9 @@ def ask(call: Call, services: Services) -> Ticket:
     approval_ref = ref(Approval, ticket.contract_id, "1")
     loaded = load(ticket, services, approval_ref)
     found = loaded.view.get(approval_ref)
+    if loaded.head.generation > 1:
+        approval_ref = ref(Approval, ticket.contract_id, str(loaded.head.generation))
+        found = services.store.read(approval_ref).get(approval_ref)
     sealed = services.sealer.seal(call.task_token, ticket.contract_id)
     if found:
         _new_token(loaded, found, sealed, services)
@@ -41,7 +47,7 @@ def ask(call: Call, services: Services) -> Ticket:
     proof = ticket.preflight
     if loaded.head.status is not ContractStatus.DRAFTED or not proof or proof.state != loaded.contract.state_digest:
         raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value}, or has no preflight")
-    approval = _approval(loaded, sealed, services)
+    approval, invited = _invite(loaded, _approval(loaded, sealed, services), services)
     _tell(loaded.contract, approval, services)
     advance(
         services,
@@ -65,7 +71,9 @@ def ask(call: Call, services: Services) -> Ticket:
                     "expires": approval.expires_at.isoformat(),
                     "digest": approval.digest,
                     "preflight": proof.taken_at.isoformat(),
-                },
+                    "mailed": len(invited.mailed),
+                }
+                | ({"unreached": list(invited.unreached)} if invited.unreached else {}),
             )
         ],
         items=[approval, _evidence(loaded.contract, proof)],
@@ -127,6 +135,10 @@ def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
         entries=[EntryDraft(type="approval.expired", body={"generation": approval.generation})],
         items=[approval.model_copy(update={"status": ApprovalStatus.EXPIRED, "decided_at": loaded.at})],
     )
+    services.messages.publish(
+        "approval.expired",
+        {"contract": loaded.head.contract_id, "mission": loaded.head.mission_id, "corr": loaded.head.corr},
+    )
 
 
 def withdrawn(head: ContractHead, services: Services) -> list[Approval]:
@@ -138,17 +150,31 @@ def withdrawn(head: ContractHead, services: Services) -> list[Approval]:
     return [approval.model_copy(update={"status": ApprovalStatus.SUPERSEDED})]
 
 
+def _invite(loaded: Loaded, approval: Approval, services: Services) -> tuple[Approval, Invited]:
+    """Write to those who may decide; who cannot be reached is made up for at once."""
+    contract = loaded.contract
+    invited = invite(contract, approval, may_decide(approval, services), services, at=loaded.at)
+    if invited.unreached:
+        more = called(approval, 1, loaded.at, services.catalogue)
+        wider = (*approval.approvers, *(person.id for person in more))
+        approval = approval.model_copy(update={"approvers": wider, "escalated": 1})
+        invited = invited.and_(invite(contract, approval, more, services, at=loaded.at))
+    update = {"key_id": invited.key_id, "unreached": invited.unreached}
+    return approval.model_copy(update=update), invited
+
+
 def _approval(loaded: Loaded, sealed: str, services: Services) -> Approval:
     contract, catalogue = loaded.contract, services.catalogue
     tier: Literal[2, 3] = 3 if contract.tier == 3 else 2
     need = 2 if tier == 3 else 1
     excluded = tuple(sorted({contract.requested_by, *contract.caused_by}))
-    people = tuple(p.id for p in catalogue.directory.members(catalogue.approvers))
+    group = catalogue.group_for(contract.playbook, tier)
+    people = tuple(p.id for p in catalogue.directory.members(group))
     able = [person for person in people if person not in excluded]
     if len(able) < need:
         raise Refused(
             "nobody_to_ask",
-            f"the group {catalogue.approvers!r} has {len(able)} people who may decide this, and {need} are needed: "
+            f"the group {group!r} has {len(able)} people who may decide this, and {need} are needed: "
             "add people to the people file and deploy",
         )
     return Approval(

@@ -11,12 +11,13 @@ from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError, Refused
 from grace.flow.ask import expire
 from grace.flow.contract import leave
+from grace.flow.escalation import due
 from grace.flow.expiry import begin
 from grace.flow.gate import asks
 from grace.flow.grouping import take
 from grace.flow.loading import execution_name, load, ticket_for
 from grace.flow.resolve import restart_rollback, start_rollback
-from grace.model.approval import Approval, ApprovalStatus
+from grace.model.approval import Approval, ApprovalStatus, Reminder, Urgency
 from grace.model.base import Model
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import ref
@@ -39,6 +40,7 @@ class Swept(Model):
     """What one sweep did, counted."""
 
     expired: int = 0
+    reminded: int = 0
     restarted: int = 0
     rolled_back: int = 0
     put_back: int = 0
@@ -49,13 +51,13 @@ class Swept(Model):
 
 
 def reap(services: Services, rulebook: Rulebook) -> Swept:
-    """Expire approvals, end what is stuck, draft what was lost, and find alarms that nobody delivered.
+    """Expire approvals and ask again, end what is stuck, draft what was lost, and find alarms that nobody delivered.
 
     One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
     """
     at, open_ = services.clock.now(), services.store.open
     kinds: list[Callable[[], list[Callable[[], str]]]] = [
-        lambda: [partial(_expire, approval, services) for approval in open_(Approval, at)],
+        lambda: [partial(_approval, approval, at, services) for approval in open_(Approval, at + FAR)],
         lambda: [partial(_contract, head, at, services) for head in open_(ContractHead, at + FAR)],
         lambda: [partial(begin, expiry, services) for expiry in open_(Expiry, at)],
         lambda: [partial(_mission, mission, at, services) for mission in open_(Mission, at)],
@@ -87,9 +89,22 @@ def _each(what: Callable[[], str], services: Services) -> str:
         return "failed"
 
 
-def _expire(approval: Approval, services: Services) -> str:
+def _approval(approval: Approval, at: datetime, services: Services) -> str:
+    """End it when its time is over; ask again when it runs out, or when the key that proved the links is gone."""
     if approval.status is not ApprovalStatus.PENDING:
         return ""
+    if at >= approval.expires_at:
+        return _expire(approval, services)
+    urgency = due(approval, at)
+    if urgency is None and approval.key_id and not services.macs.stands(approval.key_id):
+        urgency = Urgency.KEY
+    if urgency is None:
+        return ""
+    services.messages.remind(Reminder(contract_id=approval.contract_id, urgency=urgency))
+    return "reminded"
+
+
+def _expire(approval: Approval, services: Services) -> str:
     body_ref = ref(Contract, approval.contract_id)
     contract = services.store.read(body_ref).need(body_ref)
     loaded = load(ticket_for(contract, needs_approval=True), services)

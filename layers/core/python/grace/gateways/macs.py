@@ -40,6 +40,14 @@ class KmsMacs:
             raise
         return bool(answer["MacValid"])
 
+    def stands(self, key_id: str) -> bool:
+        """Return whether the key is there and enabled."""
+        try:
+            answer = self._call("describe_key", KeyId=key_id)
+        except NotFound:
+            return False
+        return bool(answer["KeyMetadata"]["Enabled"])
+
     def _call(self, operation: str, **arguments: Json) -> dict[str, Json]:
         try:
             return self._aws.call("kms", operation, **arguments)

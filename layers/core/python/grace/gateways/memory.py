@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from grace.errors import BadRequest, IntegrityError, Refused, Unavailable
 from grace.gateways.addresses import check_listed
 from grace.gateways.metrics import Points
+from grace.model.approval import Reminder
 from grace.model.base import Json
 from grace.model.contract import Ticket
 from grace.model.mission import DraftRequest
@@ -148,6 +149,7 @@ class MemoryMessages:
         self.notified: list[tuple[str, str, str]] = []
         self.published: list[tuple[str, dict[str, Json]]] = []
         self.drafts: list[DraftRequest] = []
+        self.reminders: list[Reminder] = []
 
     def notify(self, severity: str, subject: str, text: str) -> None:
         """Keep it."""
@@ -160,6 +162,10 @@ class MemoryMessages:
     def draft(self, request: DraftRequest) -> None:
         """Keep it."""
         self.drafts.append(request)
+
+    def remind(self, reminder: Reminder) -> None:
+        """Keep it."""
+        self.reminders.append(reminder)
 
 
 class MemorySealer:
@@ -212,6 +218,10 @@ class MemoryMacs:
         key = self.keys.get(key_id)
         return key is not None and hmac.compare_digest(mac, hmac.digest(key, message, "sha256"))
 
+    def stands(self, key_id: str) -> bool:
+        """Return whether the key is still there."""
+        return key_id in self.keys
+
 
 class MemoryMail:
     """The letters sent, in order. `refused` are addresses that are not taken."""
@@ -228,6 +238,18 @@ class MemoryMail:
             raise BadRequest("sesv2.send_email: MessageRejected")
         self.sent.append(letter)
         return f"letter-{len(self.sent)}"
+
+
+class MemoryCheckpoints:
+    """A checkpoint in memory: whatever text it is given."""
+
+    def __init__(self, text: str = "") -> None:
+        """Keep the text; without one the log has none."""
+        self.text = text
+
+    def newest(self) -> str:
+        """Return the text."""
+        return self.text
 
 
 class MemoryPermissions:

@@ -1,4 +1,4 @@
-"""What Grace says to others: people, the bus, the `contract` door. Saying it twice is harmless, so it may be repeated."""
+"""What Grace says to others: people, the bus, the doors. Saying it twice is harmless, so it may be repeated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from grace.errors import AnswerLost, InvalidSetting, Unavailable
-from grace.model.base import Json
+from grace.model.approval import Reminder
+from grace.model.base import Json, Model
 from grace.model.mission import DraftRequest
 from grace.ports import Aws
 
@@ -20,12 +21,13 @@ _SUBJECT_LENGTH = 100
 class AwsMessages:
     """`ports.Messages` over SNS, EventBridge and Lambda."""
 
-    def __init__(self, aws: Aws, *, topic: str, bus: str, contract_function: str) -> None:
+    def __init__(self, aws: Aws, *, topic: str, bus: str, contract_function: str, ask_function: str = "") -> None:
         """Keep the port and the names; a door that never says a thing may leave its name empty."""
         self._aws = aws
         self._topic = topic
         self._bus = bus
         self._contract_function = contract_function
+        self._ask_function = ask_function
 
     def notify(self, severity: str, subject: str, text: str) -> None:
         """Tell people; `severity` is a message attribute, so a subscription can filter on it."""
@@ -56,13 +58,15 @@ class AwsMessages:
 
     def draft(self, request: DraftRequest) -> None:
         """Ask the `contract` door, asynchronously."""
-        self._call(
-            "lambda",
-            "invoke",
-            FunctionName=_named(self._contract_function, "contract function"),
-            InvocationType="Event",
-            Payload=request.model_dump_json().encode(),
-        )
+        self._send(_named(self._contract_function, "contract function"), request)
+
+    def remind(self, reminder: Reminder) -> None:
+        """Ask the `ask` door, asynchronously, to look at an approval again."""
+        self._send(_named(self._ask_function, "ask function"), reminder)
+
+    def _send(self, function: str, request: Model) -> None:
+        payload = request.model_dump_json().encode()
+        self._call("lambda", "invoke", FunctionName=function, InvocationType="Event", Payload=payload)
 
     def _call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         try:

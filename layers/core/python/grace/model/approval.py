@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -24,7 +25,8 @@ class Approval(Item):
     """The record that decides. `need` distinct people of `approvers`, none of them excluded, on one digest, in time.
 
     `task_token` is the workflow's wake-up, encrypted; it authorises nothing, the record does. `key_id` is the key that
-    MACed this generation's links, empty when no mail was sent.
+    MACed this generation's links, empty when no mail was sent. `escalated` counts the groups and rotas asked beyond the
+    first; `unreached` are people whose mail did not arrive.
     """
 
     contract_id: str
@@ -42,6 +44,8 @@ class Approval(Item):
     decided_by: tuple[str, ...] = ()
     task_token: str = Field(default="", repr=False)
     key_id: str = ""
+    escalated: int = Field(default=0, ge=0)
+    unreached: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -65,20 +69,70 @@ class Vote(Item):
         return (self.contract_id, self.person)
 
 
+class Urgency(StrEnum):
+    """Why people are asked again."""
+
+    HALF = "half"
+    """Half of the time has passed."""
+    LATE = "late"
+    """Four fifths of it have."""
+    UNREACHED = "unreached"
+    """Somebody's mail came back."""
+    KEY = "key"
+    """The key that proved the links is no longer there."""
+
+
+class Reminder(Model):
+    """What the sweep asks of the `ask` door: look at an approval again."""
+
+    contract_id: str = Field(min_length=1, max_length=64)
+    urgency: Urgency
+
+
+class Undelivered(Model):
+    """A mail of ours that did not reach its person, or that they called unwanted."""
+
+    contract_id: str = Field(min_length=1, max_length=64)
+    person: str = Field(min_length=1, max_length=64)
+    what: Literal["bounce", "complaint", "reject"]
+
+
+ADDRESS = r"^[A-Za-z0-9._%+'-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"
+"""A mail address as it is really used: nothing that could end a header or name a second recipient."""
+
+
 class Person(Model):
-    """One entry of the directory. `principals` are IAM principal ARNs (a role's ARN covers its sessions)."""
+    """One entry of the directory. `principals` are IAM principal ARNs (a role's ARN covers its sessions).
+
+    Who has no `mail` is told through `grace-notify` alone.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")
     name: str = Field(min_length=1, max_length=128)
-    mail: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    mail: str = Field(default="", max_length=254, pattern=rf"^$|{ADDRESS}")
     groups: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
 
 
+class Rota(Model):
+    """People who take turns on call, in this order. Each turn has the same length; the first begins at `starts`."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    people: tuple[str, ...] = Field(min_length=1, max_length=100)
+    starts: Instant
+    turn_hours: int = Field(default=168, ge=1, le=8760)
+
+    def on_call(self, at: datetime) -> str:
+        """Return the id of the person whose turn it is; before the first turn, of the one who begins."""
+        turns = int((at - self.starts).total_seconds() // (self.turn_hours * 3600))
+        return self.people[max(0, turns) % len(self.people)]
+
+
 class Directory(Model):
-    """The people who may be asked."""
+    """The people who may be asked, and who of them is on call when."""
 
     people: tuple[Person, ...] = ()
+    rotas: tuple[Rota, ...] = ()
 
     def by_principal(self, arn: str) -> Person | None:
         """Return the person behind an IAM principal; an assumed role's session counts as its role."""
@@ -92,6 +146,14 @@ class Directory(Model):
     def members(self, group: str) -> tuple[Person, ...]:
         """Return the people of a group, in the directory's order."""
         return tuple(p for p in self.people if group in p.groups)
+
+    def called(self, name: str, at: datetime) -> tuple[Person, ...]:
+        """Return the people a name stands for at a time: who is on call, for a rota; a group's members."""
+        rota = next((each for each in self.rotas if each.name == name), None)
+        if rota is None:
+            return self.members(name)
+        person = self.by_id(rota.on_call(at))
+        return (person,) if person else ()
 
 
 def _role_of(arn: str) -> str | None:

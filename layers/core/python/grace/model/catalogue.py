@@ -21,7 +21,8 @@ class CataloguedPlaybook(Model):
 class Catalogue(Model):
     """The data of one deployment. A playbook without a line in `modes` is in `shadow`.
 
-    `approvers` is the group asked at tier 2 and 3; `http_hosts` are the only hosts an `http` expectation may name;
+    `approvers` is the group that is asked; `approvers_for` names another for a playbook, or for a tier (`"2"`, `"3"`).
+    `escalation` are groups and rotas that are asked as well when time runs out, one more at each step; `http_hosts` are the only hosts an `http` expectation may name;
     `group_window` and `global_in_flight` are seconds and contracts.
     """
 
@@ -30,10 +31,16 @@ class Catalogue(Model):
     directory: Directory = Directory()
     modes: dict[str, Mode] = Field(default_factory=dict)
     approvers: str = "approvers"
+    approvers_for: dict[str, str] = Field(default_factory=dict)
+    escalation: tuple[str, ...] = ()
     http_hosts: tuple[str, ...] = ()
     group_window: int = Field(default=300, ge=10, le=3600)
     global_in_flight: int = Field(default=10, ge=1, le=500)
     approval_seconds: dict[int, int] = Field(default_factory=lambda: {2: 1800, 3: 3600})
+
+    def group_for(self, playbook: str, tier: int) -> str:
+        """Return the group that decides: the playbook's own, else the tier's, else the usual one."""
+        return self.approvers_for.get(playbook) or self.approvers_for.get(str(tier)) or self.approvers
 
     def mode(self, playbook: str) -> Mode:
         """Return the playbook's mode; what nobody configured is in shadow."""

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from grace.errors import InvalidSignal
 from grace.model.ids import correlation_id, fingerprint
+from grace.model.shown import visible
 from grace.model.signal import Signal
-from grace.signals.reading import milliseconds, visible
+from grace.signals.reading import milliseconds
 
 
 def build(*, subject: str, state_word: str, at: datetime, corr: str | None = None, **fields: Any) -> Signal:

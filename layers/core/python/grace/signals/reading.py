@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from grace.errors import InvalidSignal
 from grace.model.resource import is_arn
+from grace.model.shown import visible
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
@@ -32,9 +33,6 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#-]{0,127}")
 _ACTIVE = re.compile(r"[;`\\\"]|\$[({]|\{\{|\}\}")
 """What a shell, a quoted string or a template acts on. A lone `$` is part of real names (`$LATEST`)."""
-
-# Control, format (bidirectional, zero-width), surrogate, private, unassigned; line and paragraph separators.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def load(body: str | bytes) -> Any:
@@ -100,16 +98,6 @@ def _check_string(text: str, path: str, key: str) -> None:
 def _shown(path: str) -> str:
     """Return a field's path fit for a log line: its names come from the message."""
     return visible(path)[:200]
-
-
-def visible(text: str) -> str:
-    """Return `text` without its unseen characters; line ends and tabs become blanks."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        character if unicodedata.category(character) not in _UNSEEN else " " if character.isspace() else ""
-        for character in text
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from grace.errors import InvalidSignal
 from grace.model.base import Model
+from grace.model.shown import visible
 from grace.model.signal import Severity, Signal, SignalState
 from grace.signals.building import build, first_problem
-from grace.signals.reading import Fields, clean_name, parse_instant, visible
+from grace.signals.reading import Fields, clean_name, parse_instant
 
 DETAIL_TYPE = "error.detected"
 
