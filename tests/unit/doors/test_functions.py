@@ -118,3 +118,66 @@ def test_a_call_of_another_shape_is_refused_and_nothing_is_called(name: str) -> 
     with pytest.raises(BadRequest, match="ticket"):
         functions(world)[name]({"step": name})
     assert world.aws.calls == []
+
+
+def returned_mail(contract: str, kind: str = "Bounce") -> dict[str, Any]:
+    """SES's event, as EventBridge delivers it."""
+    return {
+        "version": "0",
+        "id": "5c5d8f0e-3c3a-4a6e-9d3b-6a1b3f7f2f10",
+        "detail-type": "Email Bounced",
+        "source": "aws.ses",
+        "account": ACCOUNT,
+        "time": "2026-01-31T12:00:05Z",
+        "region": "eu-west-1",
+        "resources": [f"arn:aws:ses:eu-west-1:{ACCOUNT}:configuration-set/grace"],
+        "detail": {
+            "eventType": kind,
+            "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": "ada@example.org"}]},
+            "mail": {
+                "timestamp": "2026-01-31T12:00:00.000Z",
+                "messageId": "0100019",
+                "destination": ["ada@example.org"],
+                "tags": {
+                    "ses:configuration-set": ["grace"],
+                    "ses:source-ip": ["192.0.2.1"],
+                    "contract": [contract],
+                    "person": ["ada"],
+                },
+            },
+        },
+    }
+
+
+def test_ask_takes_mail_that_came_back_and_what_the_sweep_asks_of_it() -> None:
+    world = shop(2)
+    called = through(world)
+    assert (
+        called["triage"]({"Records": [{"messageId": "1", "body": json.dumps(alarm_event())}]})["batchItemFailures"]
+        == []
+    )
+    settle(world, called)
+    [contract] = world.contracts()
+    assert called["ask"](returned_mail(contract)) == {"again": True}
+    assert called["ask"](returned_mail(contract)) == {"again": False}
+    world.clock.advance(16 * 60)
+    called["reap"]({})
+    [reminder] = world.messages.reminders
+    assert called["ask"](reminder.model_dump(mode="json")) == {"again": True}
+    assert world.head(contract).generation == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda event: event["detail"].pop("mail"),
+        lambda event: event["detail"]["mail"].pop("tags"),
+        lambda event: event["detail"]["mail"]["tags"].pop("person"),
+        lambda event: event["detail"].update(eventType="Open"),
+    ],
+)
+def test_mail_that_is_not_ours_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
+    event = returned_mail("c-1")
+    spoil(event)
+    with pytest.raises(BadRequest, match="wrong fields"):
+        functions(shop(2))["ask"](event)

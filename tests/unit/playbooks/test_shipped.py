@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -248,13 +248,28 @@ def test_what_must_ask_needs_somebody_to_ask(tmp_path: Path, name: str, mode: Mo
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("people: []", "must be a list of people"),
-        ("- {id: anna}", r"people\.yaml\[0\]: name: is missing"),
-        ("- {id: Anna, name: A, mail: a@b}", r"\[0\]: id"),
-        ("- {id: anna, name: A, mail: a@b, boss: true}", "boss: there is no such key: use id"),
-        (PEOPLE + "- {id: anna, name: A, mail: a@b}", "'anna' stands for anna already"),
+        ("people: {}", "must be a list of people"),
+        ("people: []\nrota: []", "rota: there is no such key"),
+        ("people: []\nrotas: {}", "rotas: must be a list"),
+        ("people: []\nrotas: [{name: week, people: [anna], starts: soon}]", r"rotas\[0\]: starts"),
         (
-            PEOPLE + '- {id: carl, name: C, mail: a@b, principals: ["arn:aws:iam::1:role/anna"]}',
+            "people: []\nrotas: [{name: week, people: [anna], starts: '2026-01-05T09:00:00Z'}]",
+            "names 'anna', who is not",
+        ),
+        (
+            "people: [{id: a, name: A, groups: [w]}]\nrotas: [{name: w, people: [a], starts: '2026-01-05T09:00:00Z'}]",
+            "the rota 'w' has the name of a group",
+        ),
+        ("- {id: anna, name: A, mail: a@b}", "mail"),
+        ("- {id: anna, name: A, mail: 'a@b.example, c@d.example'}", "mail"),
+        ('- {id: anna, name: A, mail: "a@b.example\\nBcc: c@d.example"}', "mail"),
+        (PEOPLE + "- {id: carl, name: C, mail: ANNA@example.com}", "stands for anna already: one person, one entry"),
+        ("- {id: anna}", r"people\.yaml\[0\]: name: is missing"),
+        ("- {id: Anna, name: A, mail: a@b.example}", r"\[0\]: id"),
+        ("- {id: anna, name: A, mail: a@b.example, boss: true}", "boss: there is no such key: use id"),
+        (PEOPLE + "- {id: anna, name: A, mail: a@b.example}", "'anna' stands for anna already"),
+        (
+            PEOPLE + '- {id: carl, name: C, mail: a@b.example, principals: ["arn:aws:iam::1:role/anna"]}',
             "stands for anna already: one person, one entry",
         ),
         ("- [1]", "must be a mapping"),
@@ -263,6 +278,54 @@ def test_what_must_ask_needs_somebody_to_ask(tmp_path: Path, name: str, mode: Mo
 def test_a_wrong_list_of_people_is_named_with_its_fix(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(InvalidPlaybook, match=sentence):
         build(rules=(), examples=[EVENTS], people=people(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"approvers_for": {"4": "approvers"}}, r"approvers_for\.4: is neither a tier \(2, 3\) nor a playbook"),
+        ({"approvers_for": {"3": "leads"}}, "nobody of the people file is in the group 'leads'"),
+        ({"escalation": ("week",)}, "escalation: 'week' is neither a group nor a rota"),
+        (
+            {
+                "approvers_for": {"reboot_instance": "approvers"},
+                "approvers": "nobody",
+                "modes": {"scale_out_group": Mode.APPROVAL},
+            },
+            "scale_out_group: approval asks 1 of the group 'nobody', which has 0",
+        ),
+    ],
+)
+def test_a_group_nobody_has_is_named(tmp_path: Path, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidPlaybook, match=sentence):
+        build(rules=(), examples=[EVENTS], people=people(tmp_path), **options)
+
+
+ROTAS = """
+people:
+  - {id: anna, name: Anna, groups: [approvers]}
+  - {id: bert, name: Bert, mail: bert@example.com, groups: [leads]}
+rotas:
+  - {name: week, people: [anna, bert], starts: "2026-01-05T09:00:00Z"}
+"""
+
+
+def test_a_rota_is_one_person_at_a_time_and_a_group_all_of_its_own(tmp_path: Path) -> None:
+    made = build(
+        rules=(),
+        examples=[EVENTS],
+        people=people(tmp_path, ROTAS),
+        escalation=("week", "leads"),
+        approvers_for={"3": "leads", "reboot_instance": "approvers"},
+    )
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    days = [(start + timedelta(days=day), name) for day, name in ((-3, "anna"), (0, "anna"), (7, "bert"), (14, "anna"))]
+    assert [[p.id for p in made.directory.called("week", at)] for at, _ in days] == [[name] for _, name in days]
+    assert [p.id for p in made.directory.called("week", start + timedelta(days=7, seconds=-1))] == ["anna"]
+    assert [p.id for p in made.directory.called("leads", start)] == ["bert"]
+    assert made.group_for("reboot_instance", 3) == "approvers"
+    assert made.group_for("scale_out_group", 3) == "leads"
+    assert made.group_for("scale_out_group", 2) == "approvers"
 
 
 def test_lambda_reads_no_yaml() -> None:

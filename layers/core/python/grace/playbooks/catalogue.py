@@ -45,10 +45,35 @@ def build(
     )
     problems = [problem for playbook in playbooks for problem in _unaskable(playbook, catalogue)]
     unknown = sorted(set(catalogue.modes) - {playbook.spec.name for playbook in playbooks})
+    problems += _unknown_names(catalogue)
     problems += [f"modes.{name}: there is no such playbook" for name in unknown]
     if problems:
         raise InvalidPlaybook("\n".join(problems))
     return catalogue
+
+
+def _unknown_names(catalogue: Catalogue) -> list[str]:
+    """Return what is wrong with the groups and rotas that the configuration names."""
+    tiers, playbooks = {"2", "3"}, {playbook.spec.name for playbook in catalogue.playbooks}
+    groups = {group for person in catalogue.directory.people for group in person.groups}
+    callable_ = groups | {rota.name for rota in catalogue.directory.rotas}
+    return [
+        *(
+            f"approvers_for.{name}: is neither a tier (2, 3) nor a playbook: correct the name"
+            for name in catalogue.approvers_for
+            if name not in tiers | playbooks
+        ),
+        *(
+            f"approvers_for.{name}: nobody of the people file is in the group {group!r}: add people"
+            for name, group in catalogue.approvers_for.items()
+            if group not in groups
+        ),
+        *(
+            f"escalation: {name!r} is neither a group nor a rota of the people file: add it there"
+            for name in catalogue.escalation
+            if name not in callable_
+        ),
+    ]
 
 
 def _unaskable(playbook: CataloguedPlaybook, catalogue: Catalogue) -> list[str]:
@@ -56,9 +81,8 @@ def _unaskable(playbook: CataloguedPlaybook, catalogue: Catalogue) -> list[str]:
     spec, mode = playbook.spec, catalogue.mode(playbook.spec.name)
     asks = mode is Mode.APPROVAL or (mode is Mode.AUTONOMOUS and spec.tier > 1)
     need = 2 if spec.tier == 3 else 1
-    have = len(catalogue.directory.members(catalogue.approvers))
+    group = catalogue.group_for(spec.name, max(2, spec.tier))
+    have = len(catalogue.directory.members(group))
     if not asks or have >= need:
         return []
-    return [
-        f"modes.{spec.name}: {mode.value} asks {need} of the group {catalogue.approvers!r}, which has {have}: add people"
-    ]
+    return [f"modes.{spec.name}: {mode.value} asks {need} of the group {group!r}, which has {have}: add people"]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from grace.errors import InvalidPlaybook
-from grace.model.approval import Directory, Person
+from grace.model.approval import Directory, Person, Rota
 from grace.model.base import canonical, sha256_hex
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.playbook import PlaybookSpec
@@ -60,24 +60,57 @@ def digest_of(spec: PlaybookSpec) -> str:
 
 
 def load_people(path: Path) -> Directory:
-    """Return the directory of people: a list of `id`, `name`, `mail`, `groups`, `principals`.
+    """Return the directory of people: a list of people, or a mapping of `people` and `rotas`.
 
     Raises:
-        InvalidPlaybook: an entry is wrong, or two people share an id or a principal, which would be one person twice.
+        InvalidPlaybook: an entry is wrong; two people share an id, a principal or a mailbox, which would be one person
+            twice; or a rota names somebody who is not there, or has the name of a group.
     """
     document = read_yaml(path)
-    if not isinstance(document, list):
+    if isinstance(document, list):
+        document = {"people": document}
+    if not isinstance(document, dict) or not isinstance(document.get("people"), list):
         raise InvalidPlaybook(f"{path.name}: must be a list of people: begin each with `- id:`")
-    people = tuple(_parse(Person, fields, f"{path.name}[{number}]") for number, fields in enumerate(document))
+    unknown = sorted(set(document) - {"people", "rotas"})
+    rotas = document.get("rotas", [])
+    if unknown or not isinstance(rotas, list):
+        what = f"{unknown[0]}: there is no such key" if unknown else "rotas: must be a list"
+        raise InvalidPlaybook(f"{path.name}: {what}: use a list of people, and a list of rotas if you have any")
+    directory = Directory(
+        people=tuple(
+            _parse(Person, fields, f"{path.name}[{number}]") for number, fields in enumerate(document["people"])
+        ),
+        rotas=tuple(_parse(Rota, fields, f"{path.name}: rotas[{number}]") for number, fields in enumerate(rotas)),
+    )
+    _nobody_twice(directory, path)
+    _rotas_lead_to_people(directory, path)
+    return directory
+
+
+def _nobody_twice(directory: Directory, path: Path) -> None:
     taken: dict[str, str] = {}
-    for person in people:
-        for claim in (person.id, *person.principals):
+    for person in directory.people:
+        for claim in (person.id, *person.principals, *([person.mail.lower()] if person.mail else [])):
             if claim in taken:
                 raise InvalidPlaybook(
                     f"{path.name}: {claim!r} stands for {taken[claim]} already: one person, one entry"
                 )
             taken[claim] = person.id
-    return Directory(people=people)
+
+
+def _rotas_lead_to_people(directory: Directory, path: Path) -> None:
+    taken = {group for person in directory.people for group in person.groups}
+    for rota in directory.rotas:
+        if rota.name in taken:
+            raise InvalidPlaybook(
+                f"{path.name}: the rota {rota.name!r} has the name of a group or rota: choose another"
+            )
+        taken.add(rota.name)
+        lost = [person for person in rota.people if directory.by_id(person) is None]
+        if lost:
+            raise InvalidPlaybook(
+                f"{path.name}: the rota {rota.name!r} names {lost[0]!r}, who is not in the list: add them"
+            )
 
 
 def _parse(model: type[M], fields: Any, where: str) -> M:
