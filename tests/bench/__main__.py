@@ -18,6 +18,7 @@ GROUPS = {
     "imports": ("P1", "P2", "P3"),
     "counts_and_money": ("P4", "P5", "P6", "P7", "P11"),
     "matching": ("P8",),
+    "ledger": ("P9",),
     "own_work": ("P10",),
     "cycles": ("P13",),
     "abuse": ("P14",),

@@ -22,6 +22,9 @@ DEEPEST = 20
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 """Writes the same bytes as `model.base.canonical` for what is ordered and free of floats, in a quarter of the time."""
 
+_PLAIN = {str, int, bool, type(None)}
+"""What holds nothing further; looked at where it stands, for most of a body is such."""
+
 SET, SKEW = "set", "skew"
 """The body's reserved keys: the head's changed fields, and by how many milliseconds the writer's clock was behind."""
 
@@ -55,38 +58,58 @@ def check_body(body: dict[str, Json], where: str) -> dict[str, Json]:
     Raises:
         InvalidCommit: naming the field: a float (write it as text), a value JSON does not know, a nesting too deep.
     """
-    fault = _fault(body, 1)
-    if fault:
-        path, reason = fault
-        raise InvalidCommit(f"{where}: {path.lstrip('.') or 'body'} {reason}")
-    return {key: _ordered(body[key]) for key in sorted(body)}
+    try:
+        ordered: dict[str, Json] = _ordered(body, 1)
+    except _Fault as exc:
+        raise InvalidCommit(f"{where}: {'.'.join(reversed(exc.path)) or 'body'} {exc.reason}") from None
+    return ordered
 
 
-def _ordered(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    return [_ordered(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+class _Fault(Exception):
+    """What may not be in a body, and the names that lead to it, the innermost first."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.path: list[str] = []
 
 
-def _fault(value: Json, depth: int) -> tuple[str, str] | None:
-    """Return path and reason of the first value that may not be in a body."""
-    if value is None or isinstance(value, (str, int)):
-        return None
-    if not isinstance(value, (dict, list, tuple)):
-        floats = isinstance(value, float)
-        return (
-            "",
-            "is a float: write it as text" if floats else f"is a {type(value).__name__}, which JSON does not know",
-        )
+def _ordered(value: Json, depth: int) -> Json:
+    """Return a value in canonical order; what holds nothing further is passed over where it stands."""
+    name: Json = ""
+    try:
+        if isinstance(value, dict):
+            _check_depth(depth)
+            _check_names(value)
+            fields: dict[str, Json] = {}
+            for name in sorted(value):
+                inner = value[name]
+                fields[name] = inner if type(inner) in _PLAIN else _ordered(inner, depth + 1)
+            return fields
+        if isinstance(value, (list, tuple)):
+            _check_depth(depth)
+            found: list[Json] = []
+            for at, inner in enumerate(value):
+                name = at
+                found.append(inner if type(inner) in _PLAIN else _ordered(inner, depth + 1))
+            return found
+    except _Fault as exc:
+        if name != "":
+            exc.path.append(str(name))
+        raise
+    if isinstance(value, (str, int)):
+        return value
+    floats = isinstance(value, float)
+    raise _Fault("is a float: write it as text" if floats else f"is a {type(value).__name__}, which JSON does not know")
+
+
+def _check_names(value: dict[Any, Json]) -> None:
+    if not all(isinstance(key, str) for key in value):
+        raise _Fault("has a field that is not named by text")
+
+
+def _check_depth(depth: int) -> None:
     if depth > DEEPEST:
-        return "", f"is nested deeper than {DEEPEST}"
-    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-        return "", "has a field that is not named by text"
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        found = _fault(inner, depth + 1)
-        if found:
-            return f".{key}{found[0]}", found[1]
-    return None
+        raise _Fault(f"is nested deeper than {DEEPEST}")
 
 
 def seal(line: Line, head: LaneHead, now: int) -> tuple[bytes, LaneHead]:

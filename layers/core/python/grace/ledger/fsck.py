@@ -211,7 +211,7 @@ class _Walk:
             return self._signed_leaves(bundle)[low - first :]
         for number, data in enumerate(found[low - first :], low):
             self._follow(number, data)
-        hashes = [tree.leaf(data) for data in found]
+        hashes = tree.leaves(found)
         known = self._edge.levels[0] if self._edge.levels else ()
         for number, (one, other) in enumerate(zip(hashes, known, strict=False), first):
             if one != other:

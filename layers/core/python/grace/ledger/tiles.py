@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from grace.errors import IntegrityError
-from grace.ledger.tree import HASH, HEIGHT, WIDTH, Edge, fold, leaf, widths
+from grace.ledger.tree import HASH, HEIGHT, WIDTH, Edge, fold, leaves, widths
 
 T = TypeVar("T")
 
@@ -215,9 +215,9 @@ def growth(edge: Edge, tail: Sequence[bytes], added: Sequence[bytes]) -> Growth:
         IntegrityError: `tail` are not those entries.
         ValueError: an entry is longer than 65,535 bytes.
     """
-    if tuple(map(leaf, tail)) != (edge.levels[0] if edge.levels else ()):
+    if tuple(leaves(tail)) != (edge.levels[0] if edge.levels else ()):
         raise IntegrityError(f"the entries of the last bundle are not those of the tree of {edge.size} entries")
-    after, rows = edge.grow([leaf(entry) for entry in added])
+    after, rows = edge.grow(leaves(added))
     entries, offset = [*tail, *added], edge.size - len(tail)
     stored = [
         Stored(Bundle(index, width), pack(entries[index * WIDTH - offset :][:width]))

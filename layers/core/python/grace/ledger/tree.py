@@ -30,6 +30,12 @@ def leaf(entry: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
+def leaves(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the hash of each entry."""
+    sha256 = hashlib.sha256
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
+
+
 def node(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
@@ -86,11 +92,11 @@ class Edge:
             last = (fold(row),) if row else ()
         return last[0] if last else EMPTY
 
-    def grow(self, leaves: Sequence[bytes]) -> tuple[Edge, list[Row]]:
+    def grow(self, added: Sequence[bytes]) -> tuple[Edge, list[Row]]:
         """Return the edge after these leaves' hashes, and every tile that is new, filled or fuller than it was."""
         rows: list[Row] = []
         levels: list[tuple[bytes, ...]] = []
-        arriving = list(leaves)
+        arriving = list(added)
         level = 0
         while arriving or level < len(self.levels):
             held = self.levels[level] if level < len(self.levels) else ()
@@ -107,7 +113,7 @@ class Edge:
                 rows.append(Row(level, index, rest))
             levels.append(rest)
             level += 1
-        return Edge(self.size + len(leaves), tuple(levels)), rows
+        return Edge(self.size + len(added), tuple(levels)), rows
 
 
 def widths(size: int) -> tuple[int, ...]:
@@ -217,9 +223,9 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
         raise IntegrityError(forked)
 
 
-def subtrees(leaves: Iterable[bytes]) -> Subtree:
+def subtrees(hashes: Iterable[bytes]) -> Subtree:
     """Return the subtrees of a tree whose leaves' hashes are all at hand."""
-    row = tuple(leaves)
+    row = tuple(hashes)
 
     def root(height: int, index: int) -> bytes:
         return fold(row[index << height : index + 1 << height])
