@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup demo test check bench bench-peers lock clean help
+.PHONY: setup browser demo test check bench bench-peers lock clean help
 
 BIN := .venv/bin
 SOURCES := $(wildcard layers/core/python functions infra tests)
@@ -21,10 +21,13 @@ setup: ## Make .venv, .venv-engine and node_modules ready (PYTHON=... names the 
 	echo 'set-up: no Python 3.11 or newer with its venv module was found: install one (Debian and Ubuntu:' \
 	     'apt-get install python3-venv) or name it with make PYTHON=/path/to/python3.13' >&2; exit 1
 
-demo: setup ## Deploy Grace and a demo shop on this machine, then tell three incidents live
+browser: setup
+	@$(BIN)/python -m infra.local.browser
+
+demo: browser ## Deploy Grace and a demo shop on this machine, then tell three incidents live
 	@$(BIN)/grace demo
 
-test: setup ## Every test: the inner rings side by side, then the engine ring in one worker
+test: browser ## Every test: the inner rings side by side, then the engine ring in one worker
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10
 
 check: setup ## Format, lint, types and the rules of the house

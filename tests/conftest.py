@@ -38,10 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Engine tests share one engine, so one worker runs them all, after the inner rings; one worker synthesises."""
+    """Engine tests share one engine, so one worker runs them all, after the inner rings; one worker synthesises, one browses."""
     for item in items:
         if item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group("engine"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
         elif item.nodeid.startswith("tests/infra/"):
             item.add_marker(pytest.mark.xdist_group("infra"))
     items.sort(key=lambda item: item.get_closest_marker("engine") is not None)
