@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from grace.errors import IntegrityError
 from grace.ledger import fsck, note
+from grace.model.entry import Entry
 from tests.ledger.tampering import KINDS, Objects, tamperings
 from tests.support import checker
 from tests.support.logs import ORIGIN, Log, real_entries, written
@@ -106,3 +108,35 @@ def test_go_checks_proof_files_and_believes_no_other_entry(logs: list[Log], tmp_
     says = checker.verdicts(log.verifier.key.vkey, [*true, *false], "-proof")
     assert {says[place] for place in true} == {"sound 600 entries"}
     assert not any(says[place].startswith(checker.SOUND) for place in false)
+
+
+@pytest.mark.parametrize("name", sorted(Entry.model_fields))
+def test_d20_no_field_of_an_entry_can_be_edited(name: str) -> None:
+    """Whichever field, time and subsystem among them, with tiles made anew: five kinds of five are detected."""
+    log = written(real_entries(300), 100)
+    document = json.loads(log.entries[150])
+    document[name] = {"x": 1} if name == "body" else f"{document[name]}1" if isinstance(document[name], str) else 77
+    edited = [*log.entries]
+    edited[150] = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    forged = written(edited, 100)
+    objects = forged.objects | {path: data for path, data in log.objects.items() if path.startswith("checkpoint")}
+    assert refuses(log, objects)
+    assert refuses(log, forged.objects), "signed anew, it is refused by whoever pinned a checkpoint"
+
+
+def test_d20_dropping_reordering_cutting_and_forking_are_detected(logs: list[Log], tmp_path: Path) -> None:
+    checker.need()
+    entries = logs[-1].entries
+    cases = {
+        "the middle dropped": [*entries[:300], *entries[301:]],
+        "the tail dropped": entries[:-1],
+        "reordered": [*entries[:300], entries[301], entries[300], *entries[302:]],
+        "forked": [*entries[:-1], entries[-1].replace(b"r-1", b"r-2")],
+    }
+    (tmp_path / "pin").write_bytes(logs[-1].objects["checkpoint"])
+    for what, changed in cases.items():
+        forged = written(changed, 100)
+        assert refuses(logs[-1], forged.objects), what
+        folder = checker.lay_out(tmp_path / what.replace(" ", "-"), forged.objects)
+        says = checker.verdicts(forged.verifier.key.vkey, [folder], "-lanes", "-pin", str(tmp_path / "pin"))
+        assert not says[folder].startswith(checker.SOUND), what

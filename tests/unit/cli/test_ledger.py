@@ -19,6 +19,7 @@ from tests.support.checker import lay_out
 from tests.support.logs import ORIGIN, Log, entries_of, real_entries, written
 from tests.unit.cli.conftest import Command
 from tests.unit.flow.scenes import approved, incident, missions, run, shop, stays_bad, vote
+from tests.unit.flow.test_mail import manned, wait
 
 SPKI = bytes.fromhex("302a300506032b6570032100")
 Publish = Callable[[Log], "Account"]
@@ -268,6 +269,12 @@ def test_the_log_alone_leads_to_every_state_in_the_tables(
     vote(worlds[3], incident(worlds[3]), "ada", "reject")
     vote(worlds[4], incident(worlds[4]), "ada")
     incident(worlds[5])
+    worlds += [manned(3), manned(3)]
+    for world in worlds[-2:]:
+        vote(world, incident(world), "ada")
+        wait(world, 31)
+    vote(worlds[-1], missions(worlds[-1])[0].contract_id or "", "carol")
+    run(worlds[-1])
     for world in worlds:
         assert compare(world, publish, monkeypatch)["faults"] == []
     assert compare(worlds[2], publish, monkeypatch)["counts"] == {"Approval": 1, "ContractHead": 1, "Mission": 1}
