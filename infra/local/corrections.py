@@ -38,6 +38,8 @@ _FUNCTION_ARN_PARTS = 7
 # The principal type of a request that is only imagined: it takes every condition's value from what the caller told.
 _SIMULATED = "Simulated"
 _DECISIONS: Mapping[str, str] = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
+_SEND_MAIL = "/v2/email/outbound-emails"
+_FROM_ADDRESS = "ses:fromaddress"
 _TASK_ANSWERS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
 
 
@@ -100,6 +102,13 @@ def ecs_service_arn(arn: str, target: str, body: bytes) -> str:
         return service
     cluster = str(request.get("cluster", "default")).rpartition("/")[2]
     return f"{':'.join(arn.split(':')[:5])}:service/{cluster}/{service}"
+
+
+def mail_identity_arn(arn: str, path: str, body: bytes, place: str) -> str:
+    """The ARN that mail is authorised on: the sender's identity, where the engine knows none. `place` is `region:account`."""
+    if arn != "*" or path.rstrip("/") != _SEND_MAIL:
+        return arn
+    return f"arn:aws:ses:{place}:identity/{json.loads(body).get('FromEmailAddress', '')}"
 
 
 def simulated_role_arn(arn: str, query: Mapping[str, list[str]]) -> str:
@@ -202,12 +211,14 @@ def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:
     from ministack.services import stepfunctions  # noqa: PLC0415
 
     def arn(*request: Any) -> str:
-        service, _method, path, headers, body, query, *_place = request
+        service, _method, path, headers, body, query, *place = request
         found = known(*request)
         if service == "lambda":
             return qualified_function_arn(found, path, query)
         if service == "ecs" and found != "*":
             return ecs_service_arn(found, headers.get("x-amz-target", ""), body)
+        if service == "ses":
+            return mail_identity_arn(found, path, body, ":".join(place))
         if service == "iam":
             return simulated_role_arn(found, query)
         if service == "states":
@@ -219,6 +230,8 @@ def _authorised_on(known: Callable[..., str]) -> Callable[..., str]:
 
 def _told(known: Callable[..., Any]) -> Callable[..., Any]:
     def value(key: str, request: Any) -> Any:
+        if key.lower() == _FROM_ADDRESS and request.action == "ses:SendEmail":
+            return request.resource_arn.partition(":identity/")[2]
         return request.service_context.get(key.lower()) if request.principal_type == _SIMULATED else known(key, request)
 
     return value

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from infra.local.corrections import (
     ecs_service_arn,
     lambda_action,
+    mail_identity_arn,
     qualified,
     qualified_function_arn,
     simulated_role_arn,
@@ -258,6 +259,7 @@ print(json.dumps({
     "service": arn("ecs", "POST", "/", {"x-amz-target": "E.UpdateService"}, body, {}, "r", "a"),
     "simulation": arn("iam", "POST", "/", {}, b"", {"PolicySourceArn": ["role"]}, "r", "a"),
     "answer": arn("states", "POST", "/", {"x-amz-target": "S.SendTaskSuccess"}, b"{}", {}, "r", "a"),
+    "mail": arn("ses", "POST", "/v2/email/outbound-emails", {}, b'{"FromEmailAddress": "a@b"}', {}, "r", "a"),
     "context": "implicitDeny" in with_context,
     "resources": on_two.count("<EvalDecision>"),
     "boundary": "allowed" in with_boundary,
@@ -280,6 +282,7 @@ def test_each_correction_is_still_needed() -> None:
         "service": "arn:aws:ecs:r:a:cluster/shop",
         "simulation": "*",
         "answer": "*",
+        "mail": "*",
         "context": True,
         "resources": 1,
         "boundary": True,
@@ -362,3 +365,35 @@ def test_aliases_and_versions_carry_their_functions_tags() -> None:
 def test_both_spellings_of_a_tag_are_taken() -> None:
     stored = {"a": [{"Key": "k", "Value": "v"}], "b": [{"key": "k", "value": "v"}]}
     assert [tags for _, tags in tagged("x/", stored)] == [[{"Key": "k", "Value": "v"}]] * 2
+
+
+def test_mail_is_authorised_on_its_senders_identity() -> None:
+    body = json.dumps({"FromEmailAddress": "grace@ops.example"}).encode()
+    place = "us-east-1:000000000000"
+    sender = f"arn:aws:ses:{place}:identity/grace@ops.example"
+    assert mail_identity_arn("*", "/v2/email/outbound-emails", body, place) == sender
+    assert mail_identity_arn("*", "/v2/email/identities", body, place) == "*"
+    assert mail_identity_arn("arn:aws:ses:x", "/v2/email/outbound-emails", body, place) == "arn:aws:ses:x"
+
+
+@pytest.mark.engine
+def test_mail_may_leave_from_the_one_address_that_is_granted(
+    granted: Granted, aws: Clients, engine: EngineState
+) -> None:
+    sender, other = "grace@ops.example", "root@ops.example"
+    for address in (sender, other):
+        aws("sesv2").create_email_identity(EmailIdentity=address)
+    aws("ses").verify_email_identity(EmailAddress=sender)
+    ours = f"arn:aws:ses:{engine.region}:{engine.account}:identity/"
+    only = {"StringEquals": {"ses:FromAddress": sender}}
+
+    def send(client: Any, address: str) -> None:
+        body = {"Text": {"Data": "text"}}
+        content = {"Simple": {"Subject": {"Data": "subject"}, "Body": body}}
+        client.send_email(FromEmailAddress=address, Destination={"ToAddresses": [sender]}, Content=content)
+
+    for identity in (sender, "*"):
+        client = granted("ses:SendEmail", resource=ours + identity, condition=only)("sesv2")
+        send(client, sender)
+        assert _refused(lambda client=client: send(client, other))
+    assert _refused(lambda: send(granted("ses:SendEmail", resource=ours + other)("sesv2"), sender))

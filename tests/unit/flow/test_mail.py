@@ -290,6 +290,15 @@ def test_i16_a_new_generation_voids_every_link_before_it_and_no_vote() -> None:
     assert world.head(contract).status is ContractStatus.VERIFIED
 
 
+def test_i16_without_the_generation_in_the_proof_an_old_link_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("grace.flow.inviting", __name__):
+        monkeypatch.setattr(f"{module}.message", lambda link, generation: message(link, 0 * generation))
+    world = manned(3)
+    incident(world)
+    wait(world, 31)
+    assert authentic(world, world.mail.sent[0])
+
+
 def test_asking_again_wakes_no_workflow_and_the_decision_does() -> None:
     world = manned()
     contract = incident(world)
