@@ -291,8 +291,9 @@ def test_i16_a_new_generation_voids_every_link_before_it_and_no_vote() -> None:
 
 
 def test_i16_without_the_generation_in_the_proof_an_old_link_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    covers = message
     for module in ("grace.flow.inviting", __name__):
-        monkeypatch.setattr(f"{module}.message", lambda link, generation: message(link, 0 * generation))
+        monkeypatch.setattr(f"{module}.message", lambda link, generation: covers(link, 0 * generation))
     world = manned(3)
     incident(world)
     wait(world, 31)
@@ -378,6 +379,7 @@ def test_excluded_people_are_not_reached_by_an_escalation() -> None:
     world.mail.sent.clear()
     wait(world, 16)
     assert to(world) == ["ada", "bob"]
+    assert need(world, Approval, world.contracts()[-1], "2").approvers == ("ada", "bob")
 
 
 # -- keys and edits
