@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -395,5 +396,5 @@ def test_mail_may_leave_from_the_one_address_that_is_granted(
     for identity in (sender, "*"):
         client = granted("ses:SendEmail", resource=ours + identity, condition=only)("sesv2")
         send(client, sender)
-        assert _refused(lambda client=client: send(client, other))
+        assert _refused(partial(send, client, other))
     assert _refused(lambda: send(granted("ses:SendEmail", resource=ours + other)("sesv2"), sender))
