@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import App, CliCredentialsStackSynthesizer, Tags
+from aws_cdk import Annotations, App, CliCredentialsStackSynthesizer, Tags
 
+from grace.model.catalogue import Catalogue
+from grace.playbooks.catalogue import unstoppable
 from infra.catalogue import catalogue_of
 from infra.config import ConfigError, deployment
 from infra.constructs import layers, nag
@@ -42,6 +44,8 @@ def build(context: Mapping[str, Any] | None = None, outdir: str | None = None) -
     engine.add_stack_dependency(vault)
     for key, value in {"grace:part": chosen.prefix, **chosen.tags}.items():
         Tags.of(app).add(key, value)
+    if warning := unstoppable(Catalogue.model_validate_json(catalogue)):
+        Annotations.of(engine).add_warning_v2("grace:operators", warning)
     nag.check(app)
     return app
 

@@ -115,6 +115,8 @@ class Deployment(BaseModel):
     """Other accounts that may put events on our bus."""
     modes: Annotated[dict[str, Mode], BeforeValidator(_from_text)] = Field(default_factory=dict)
     """Per playbook; one without a line is in shadow."""
+    lifted: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
+    """Per playbook, the id of the demotion (`d-…`) that this configuration ends."""
     approvers: str = Field(default="approvers", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     approvers_for: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
     """Another group for a playbook, or for a tier (`2`, `3`)."""
@@ -122,6 +124,8 @@ class Deployment(BaseModel):
     """Groups and rotas asked as well: the first when half of the time has passed, the second at four fifths."""
     approval_minutes: Annotated[ApprovalMinutes, BeforeValidator(_from_text)] = ApprovalMinutes()
     """How long people have to decide, by tier."""
+    operators: str = Field(default="operators", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    """The group whose orders (stop, retry, demote ...) are carried out."""
     http_hosts: Names = ()
     """The only hosts an `http` expectation may ask."""
     group_window: int = Field(default=300, ge=10, le=3600)

@@ -26,6 +26,8 @@ def add(commands: Commands) -> None:
         "rollback": ("undo a contract that is under way; the undo is measured", "contract"),
         "release": ("take a resource out of safe-hold", "resource"),
         "retry": ("draft a mission's contract again", "mission"),
+        "demote": ("lower a playbook's mode, now; raising it takes a reviewed configuration", "playbook"),
+        "close-breaker": ("let a playbook act again whose contracts were undone too often", "playbook"),
     }
     for name, (about, target) in buttons.items():
         command = commands.add(name, about, _order)
@@ -35,6 +37,10 @@ def add(commands: Commands) -> None:
             command.add_argument("reason", metavar="REASON", help="why, in a sentence that others will read")
         else:
             command.add_argument("--reason", required=name != "resume", help="why, in a sentence that others will read")
+        if name == "demote":
+            command.add_argument(
+                "--to", choices=("shadow", "approval"), default="shadow", help="what it may at most do"
+            )
         command.set_defaults(command=name)
     for name in ("decide", *buttons):
         command = commands.named(name)
@@ -43,7 +49,7 @@ def add(commands: Commands) -> None:
         command.add_argument("--json", action="store_true", help="write the answer as JSON")
 
 
-_FORM = {"contract": "id (c-…)", "resource": "ARN", "mission": "id (m-…)"}
+_FORM = {"contract": "id (c-…)", "resource": "ARN", "mission": "id (m-…)", "playbook": "name"}
 
 
 def _decide(arguments: argparse.Namespace, console: Console) -> int:
@@ -85,6 +91,7 @@ def _order(arguments: argparse.Namespace, console: Console) -> int:
         "command": arguments.command,
         "target": getattr(arguments, "target", ""),
         "reason": arguments.reason or "resumed from the command line",
+        **({"to": arguments.to} if arguments.command == "demote" else {}),
     }
     answer = post(place, "/operate", order, place.credentials(arguments.person))
     if arguments.json:

@@ -241,14 +241,14 @@ PEOPLE = Directory(
             id="ada",
             name="Ada",
             mail="ada@example.org",
-            groups=("approvers",),
+            groups=("approvers", "operators"),
             principals=(f"arn:aws:iam::{ACCOUNT}:role/ada",),
         ),
         Person(
             id="bob",
             name="Bob",
             mail="bob@example.org",
-            groups=("approvers",),
+            groups=("approvers", "operators"),
             principals=(f"arn:aws:iam::{ACCOUNT}:role/bob",),
         ),
         Person(

@@ -8,12 +8,13 @@ from grace.flow.ask import withdrawn
 from grace.flow.expiry import expiry_of
 from grace.flow.loading import Loaded, advance, contended, load
 from grace.flow.rollback import why
+from grace.flow.standing import BAD_ENDS, bad_end, entry_of, opened, tell
 from grace.model.base import Item
 from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStatus, Ticket
 from grace.model.entry import Change, EntryDraft, ref
 from grace.model.metric import Metric
 from grace.model.mission import Mission, MissionStatus
-from grace.model.records import GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Step
+from grace.model.records import GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Standing, Step
 from grace.ports import Services
 
 _SEVERITY = {
@@ -39,11 +40,11 @@ def close(call: Call, services: Services) -> Ticket:
     `safe_hold`: the lease stays and people are told. People are told before the closing is written, so that a crash
     in between tells them twice rather than never.
     """
-    told: set[ContractStatus] = set()
+    told: set[str] = set()
     return contended(lambda: _close(call.ticket, told, services))
 
 
-def _close(ticket: Ticket, told: set[ContractStatus], services: Services) -> Ticket:
+def _close(ticket: Ticket, told: set[str], services: Services) -> Ticket:
     """Close it as it stands now; what was told by an earlier try, which others wrote before, is not told again."""
     refs = (
         ref(Lease, ticket.resource),
@@ -51,6 +52,7 @@ def _close(ticket: Ticket, told: set[ContractStatus], services: Services) -> Tic
         ref(InFlight),
         ref(Step, ticket.contract_id, "execute"),
         ref(PlaybookStats, ticket.playbook, ticket.diagnosis.value),
+        ref(Standing, ticket.playbook),
     )
     loaded = load(ticket, services, *refs)
     if loaded.head.closed:
@@ -67,9 +69,19 @@ def _close(ticket: Ticket, told: set[ContractStatus], services: Services) -> Tic
     items += [*_disarmed(loaded, services), *withdrawn(loaded.head, services)]
     if expiry := expiry_of(loaded.contract, head):
         items.append(expiry)
-    if head.status not in told:
+    if head.status.value not in told:
         _tell(loaded, head, services)
-        told.add(head.status)
+        told.add(head.status.value)
+    breaker: list[EntryDraft] = []
+    if acted and head.status in BAD_ENDS:
+        before = loaded.view.get(refs[5])
+        after = bad_end(before, head.playbook, head.contract_id, loaded.at)
+        items.append(after)
+        if opened(before, after):
+            breaker.append(entry_of(after))
+            if "breaker" not in told:
+                tell(after, services)
+                told.add("breaker")
     advance(
         services,
         loaded,
@@ -77,10 +89,11 @@ def _close(ticket: Ticket, told: set[ContractStatus], services: Services) -> Tic
         door="close",
         command=("close",),
         entries=[
+            *breaker,
             EntryDraft(
                 type="contract.closed",
                 body={"status": head.status.value, "reason": head.reason, "verdict": head.verdict},
-            )
+            ),
         ],
         items=items,
         also=_mission(loaded, head, loaded.view.get(refs[1])),

@@ -10,13 +10,14 @@ from grace.flow.grouping import tell_a_person
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
 from grace.flow.snapshot import verdict_due
+from grace.flow.standing import effective
 from grace.model.base import canonical
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
-from grace.model.records import GuardAlarm
+from grace.model.records import GuardAlarm, Standing
 from grace.model.signal import Signal, StoredSignal
 from grace.ports import Services
 
@@ -108,10 +109,11 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
         )
     ]
     if shadow:
-        reason = "shadow: this is what would have been done"
+        lowered = _lowered(contract, services)
+        reason = (lowered or "shadow: this is what would have been done")[:240]
         head = head.model_copy(update={"status": ContractStatus.SHADOWED, "reason": reason, "closed": True})
-        entries.append(EntryDraft(type="contract.shadowed", body={"mode": contract.mode.value}))
-        _would_have(contract, services)
+        entries.append(EntryDraft(type="contract.shadowed", body={"mode": contract.mode.value, "reason": lowered}))
+        _would_have(contract, lowered, services)
     after = mission.model_copy(
         update={
             "contract_id": contract.contract_id,
@@ -141,15 +143,25 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
     services.telemetry.count(Metric.CONTRACTS_CREATED)
 
 
-def _would_have(contract: Contract, services: Services) -> None:
-    """Tell people what a playbook in shadow would have done: they cannot learn to trust what they do not see."""
+def _lowered(contract: Contract, services: Services) -> str:
+    """Return why a playbook that configuration lets act is in shadow all the same, or an empty string."""
+    where = ref(Standing, contract.playbook)
+    standing = services.store.read(where).get(where)
+    return effective(contract.playbook, standing, services.catalogue).why
+
+
+def _would_have(contract: Contract, lowered: str, services: Services) -> None:
+    """Tell people what a playbook in shadow would have done: they cannot learn to trust what they do not see.
+
+    It is urgent when they let it act, and it may not just now: they wait for what does not come.
+    """
     services.messages.notify(
-        "low",
+        "high" if lowered else "low",
         f"shadowed: {contract.playbook} on {contract.resource.path}"[:100],
         f"What happened: {contract.reason}\n"
         f"What Grace would have done: {contract.action.use} {contract.action.parameters}, with {contract.undo_text}\n"
         f"To what: {contract.resource.arn}\n"
-        f"Is it safe now: nothing was touched; {contract.playbook} is in shadow.\n"
+        f"Is it safe now: nothing was touched; {lowered or f'{contract.playbook} is in shadow'}.\n"
         f"What next: grace show {contract.contract_id}; whether it may act is said by `modes` in cdk.json",
     )
 

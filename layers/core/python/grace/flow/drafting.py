@@ -13,12 +13,15 @@ from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_second
 from grace.evidence.windows import COMPARISONS, before_window
 from grace.flow.loading import require_opt_in
 from grace.flow.looking import Look
+from grace.flow.standing import effective
 from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.contract import Contract, Limits, PlannedAction, Window
 from grace.model.diagnosis import Diagnosis
+from grace.model.entry import ref
 from grace.model.expectation import Expectation, Guard, MetricLine
 from grace.model.mission import Mission
+from grace.model.records import Standing
 from grace.model.resource import Owner, ResourceRef
 from grace.model.signal import Signal
 from grace.playbooks.index import candidates
@@ -204,7 +207,9 @@ def contract_of(
 ) -> Contract:
     """Return the contract's body: everything that approval, execution and verdict will be held to."""
     chosen, spec = plan.chosen, plan.chosen.playbook.spec
-    mode = services.catalogue.mode(spec.name)
+    standing_ref = ref(Standing, spec.name)
+    standing = services.store.read(standing_ref).get(standing_ref)
+    mode = effective(spec.name, standing, services.catalogue).mode
     match = chosen.diagnosis.matches[0]
     return Contract(
         contract_id=key,

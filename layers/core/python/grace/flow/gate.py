@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from grace.errors import IntegrityError, Refused, StaleFence
 from grace.flow.breaker import may_call
 from grace.flow.loading import Loaded
+from grace.flow.standing import may_act
 from grace.model.approval import Approval, ApprovalStatus, Vote
 from grace.model.base import Item
 from grace.model.contract import TERMINAL, Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Ref, ref
-from grace.model.records import Breaker, HourLimit, InFlight, KillSwitch, Lease, Snapshot
+from grace.model.records import Breaker, HourLimit, InFlight, KillSwitch, Lease, Snapshot, Standing
 from grace.ports import Services
 
 APPROVAL_FRESH = timedelta(minutes=10)
@@ -30,7 +32,7 @@ class Passed:
     snapshot: Snapshot
     breaker: Breaker
     unchanged: tuple[Item, ...]
-    absent: tuple[Ref[KillSwitch], ...]
+    absent: tuple[Ref[Any], ...]
 
 
 def hour_of(at: datetime) -> str:
@@ -40,7 +42,7 @@ def hour_of(at: datetime) -> str:
 
 def refs(
     resource: str, playbook: str, at: datetime
-) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[HourLimit], Ref[InFlight], Ref[Breaker]]:
+) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[HourLimit], Ref[InFlight], Ref[Breaker], Ref[Standing]]:
     """Return the addresses of all that the gate reads beside the contract and its approval."""
     return (
         ref(Lease, resource),
@@ -48,11 +50,12 @@ def refs(
         ref(HourLimit, playbook, hour_of(at)),
         ref(InFlight),
         ref(Breaker, resource.split(":")[2]),
+        ref(Standing, playbook),
     )
 
 
 def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool) -> Passed:
-    """Check status, approval, kill switch, lease, fence, time left, snapshot and limits.
+    """Check status, approval, kill switch, the playbook's mode, lease, fence, time left, snapshot and limits.
 
     `begun` says that the intent was written before: its own use of the limits is counted already.
 
@@ -62,7 +65,9 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
         IntegrityError: the snapshot is not the one that was taken.
     """
     contract, view = loaded.contract, loaded.view
-    lease_ref, kill_ref, hour_ref, flight_ref, breaker_ref = refs(contract.resource.arn, contract.playbook, loaded.at)
+    lease_ref, kill_ref, hour_ref, flight_ref, breaker_ref, standing_ref = refs(
+        contract.resource.arn, contract.playbook, loaded.at
+    )
     _standing(loaded)
     unchanged: list[Item] = []
     if asks(contract):
@@ -70,8 +75,10 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
     kill = view.get(kill_ref)
     if kill and kill.on:
         raise Refused("kill_switch", f"the kill switch is on since {kill.at.isoformat()}: {kill.reason}")
-    if kill:
-        unchanged.append(kill)
+    standing = view.get(standing_ref)
+    may_act(contract, standing, services.catalogue, asked=asks(contract))
+    unchanged += [item for item in (kill, standing) if item is not None]
+    absent = [where for where, item in ((kill_ref, kill), (standing_ref, standing)) if item is None]
     lease = _lease(view.get(lease_ref), loaded, call_seconds)
     kept = read_snapshot(loaded.head, services)
     hour = view.get(hour_ref) or HourLimit(playbook=contract.playbook, hour=hour_of(loaded.at))
@@ -80,7 +87,7 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
         _limits(loaded, hour, flight, services.catalogue.global_in_flight)
     service = view.get(breaker_ref) or Breaker(service=contract.resource.service)
     may_call(service, contract.contract_id, loaded.at, begun=begun)
-    return Passed(lease, hour, flight, kept, service, tuple(unchanged), () if kill else (kill_ref,))
+    return Passed(lease, hour, flight, kept, service, tuple(unchanged), tuple(absent))
 
 
 def asks(contract: Contract) -> bool:

@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from grace.diagnoses.rulebook import Rulebook
 from grace.flow.ask import withdrawn
 from grace.flow.loading import advance, load, ticket_for
+from grace.flow.standing import bad_end, entry_of, tell
+from grace.flow.standing import opened as breaker_opened
 from grace.model.base import Item, sha256_hex
 from grace.model.contract import BEFORE_EFFECT, Contract, ContractHead, ContractStatus
 from grace.model.diagnosis import Diagnosis, DiagnosisCode
 from grace.model.entry import Commit, EntryDraft, Ref, ref
 from grace.model.ids import command_id, mission_id
 from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup, StateChange
-from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, StopOrder
+from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, Standing, StopOrder
 from grace.model.signal import Signal, SignalState, StoredSignal
 from grace.ports import Services, View
 from grace.resources.base import resource_type
@@ -207,7 +209,7 @@ def _open(opening: _Opening, services: Services) -> None:
     )
     group = _noted(group, fresh)
     reason = _hands_off(opening, group)
-    relapse = _relapse(opener, opened, at, services)
+    relapse, breaker = _relapse(opener, opened, at, services)
     mission = Mission(
         mission_id=key,
         group=opener.group,
@@ -230,7 +232,11 @@ def _open(opening: _Opening, services: Services) -> None:
         Commit(
             command=command_id("open", key),
             head=mission,
-            entries=(_opened(opener, opening.diagnosis, reason), *([_attached(fresh)] if len(fresh) > 1 else ())),
+            entries=(
+                _opened(opener, opening.diagnosis, reason),
+                *([_attached(fresh)] if len(fresh) > 1 else ()),
+                *breaker,
+            ),
             at=at,
             actor="grace",
             subsystem="triage",
@@ -279,26 +285,39 @@ def _at_work(opener: Signal, view: View, services: Services) -> str:
     return ""
 
 
-def _relapse(opener: Signal, opened: OpenGroup | None, at: datetime, services: Services) -> list[Item]:
-    """Return the outcome, and its count, of a fix that did not last: the same alarm again inside its relapse window."""
+def _relapse(
+    opener: Signal, opened: OpenGroup | None, at: datetime, services: Services
+) -> tuple[list[Item], list[EntryDraft]]:
+    """Return the outcome and what counts it when a fix did not last: the same alarm again inside its relapse window.
+
+    It counts for the playbook's breaker as a rollback does; when that opens it, people are told and an entry says so.
+    """
     if opened is None or not opener.is_alarm:
-        return []
+        return [], []
     mission_ref = ref(Mission, opened.mission_id)
     before = services.store.read(mission_ref).get(mission_ref)
     if before is None or before.contract_id is None or before.alarm != opener.subject:
-        return []
+        return [], []
     outcome_ref = ref(Outcome, before.contract_id)
     outcome = services.store.read(outcome_ref).get(outcome_ref)
     if outcome is None or outcome.relapsed or outcome.relapse_until is None or at >= outcome.relapse_until:
-        return []
+        return [], []
     stats_ref = ref(PlaybookStats, outcome.playbook, outcome.diagnosis.value)
     stats = services.store.read(stats_ref).get(stats_ref) or PlaybookStats(
         playbook=outcome.playbook, diagnosis=outcome.diagnosis
     )
-    return [
+    standing_ref = ref(Standing, outcome.playbook)
+    standing = services.store.read(standing_ref).get(standing_ref)
+    after = bad_end(standing, outcome.playbook, outcome.contract_id, at)
+    opens = breaker_opened(standing, after)
+    if opens:
+        tell(after, services)
+    items: list[Item] = [
         outcome.model_copy(update={"relapsed": True}),
         stats.model_copy(update={"relapsed": stats.relapsed + 1}),
+        after,
     ]
+    return items, [entry_of(after)] if opens else []
 
 
 def tell_a_person(opener: Signal, mission: Mission, services: Services) -> None:

@@ -1,4 +1,4 @@
-"""What an operator orders: stop, resume, roll back, release, retry. Each is written with who ordered it and why."""
+"""What an operator orders: stop, resume, roll back, release, retry, demote, close a breaker. Each is written with who ordered it and why."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 from grace.errors import Refused
 from grace.flow.gate import asks
 from grace.flow.loading import advance, load, ticket_for
+from grace.flow.lower import close_breaker, demote
 from grace.flow.resolve import start_rollback
 from grace.model.base import Model
-from grace.model.contract import TERMINAL, Contract, ContractHead
+from grace.model.contract import TERMINAL, Contract, ContractHead, Mode
 from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.ids import command_id
 from grace.model.mission import DraftRequest, Mission, MissionStatus
@@ -20,16 +21,18 @@ from grace.ports import Services
 
 
 class Order(Model):
-    """One order. `target` is a contract, a resource's ARN or a mission; the kill switch needs none."""
+    """One order. `target` is a contract, a resource's ARN, a mission or a playbook; the kill switch needs none."""
 
-    command: Literal["stop", "resume", "rollback", "release", "retry"]
+    command: Literal["stop", "resume", "rollback", "release", "retry", "demote", "close-breaker"]
     target: str = Field(default="", max_length=2048)
     reason: str = Field(min_length=3, max_length=240)
+    to: Literal[Mode.SHADOW, Mode.APPROVAL] = Mode.SHADOW
+    """What `demote` lowers a playbook to."""
 
     @model_validator(mode="after")
     def _names_its_target(self) -> Self:
-        if self.command in {"rollback", "release", "retry"} and not self.target:
-            raise ValueError(f"{self.command} needs a target: a contract, a resource or a mission")
+        if self.command not in {"stop", "resume"} and not self.target:
+            raise ValueError(f"{self.command} needs a target: a contract, a resource, a mission or a playbook")
         return self
 
 
@@ -37,23 +40,30 @@ def operate(order: Order, principal: str, services: Services) -> str:
     """Carry out an order and return, in one sentence, what is so now.
 
     Raises:
-        Refused: `unknown_person`, or the order makes no sense as things stand.
+        Refused: `unknown_person`, `not_operator`, or the order makes no sense as things stand.
         NotFound: there is no such target.
     """
     person = services.catalogue.directory.by_principal(principal)
     if person is None:
         raise Refused("unknown_person", f"{principal} is nobody in the people file")
+    if services.catalogue.operators not in person.groups:
+        raise Refused(
+            "not_operator",
+            f"{person.id} is not in the group {services.catalogue.operators!r}, whose orders are carried out",
+        )
     match order.command:
-        case "stop":
-            return _kill_switch(order, person.id, services, on=True)
-        case "resume":
-            return _kill_switch(order, person.id, services, on=False)
+        case "stop" | "resume":
+            return _kill_switch(order, person.id, services, on=order.command == "stop")
         case "rollback":
             return _roll_back(order, person.id, services)
         case "release":
             return _release(order, person.id, services)
         case "retry":
             return _retry(order, person.id, services)
+        case "demote":
+            return demote(order.target, order.to, order.reason, person.id, services)
+        case "close-breaker":
+            return close_breaker(order.target, order.reason, person.id, services)
 
 
 def _kill_switch(order: Order, person: str, services: Services, *, on: bool) -> str:

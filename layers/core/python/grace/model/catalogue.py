@@ -22,17 +22,20 @@ class Catalogue(Model):
     """The data of one deployment. A playbook without a line in `modes` is in `shadow`.
 
     `approvers` is the group that is asked; `approvers_for` names another for a playbook, or for a tier (`"2"`, `"3"`).
-    `escalation` are groups and rotas that are asked as well when time runs out, one more at each step; `http_hosts` are the only hosts an `http` expectation may name;
-    `group_window` and `global_in_flight` are seconds and contracts.
+    `operators` is the group whose orders are carried out. `escalation` are groups and rotas that are asked as well when
+    time runs out, one more at each step; `http_hosts` are the only hosts an `http` expectation may name; `group_window` and `global_in_flight` are seconds and contracts.
     """
 
     playbooks: tuple[CataloguedPlaybook, ...]
     rules: tuple[Rule, ...]
     directory: Directory = Directory()
     modes: dict[str, Mode] = Field(default_factory=dict)
+    lifted: dict[str, str] = Field(default_factory=dict)
+    """Per playbook, the id of the demotion that this configuration ends."""
     approvers: str = "approvers"
     approvers_for: dict[str, str] = Field(default_factory=dict)
     escalation: tuple[str, ...] = ()
+    operators: str = "operators"
     http_hosts: tuple[str, ...] = ()
     group_window: int = Field(default=300, ge=10, le=3600)
     global_in_flight: int = Field(default=10, ge=1, le=500)

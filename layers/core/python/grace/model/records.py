@@ -172,6 +172,40 @@ class Breaker(Item):
         return (self.service,)
 
 
+class Undone(Model):
+    """One bad end of a playbook's contract, and when."""
+
+    contract_id: str
+    at: Instant
+
+
+class Demotion(Model):
+    """A person's order that a playbook may at most be in mode `to`; the configuration lifts it by naming its `id`."""
+
+    id: str = Field(pattern=r"^d-[a-z2-7]{12}$")
+    to: Literal[Mode.SHADOW, Mode.APPROVAL]
+    by: str
+    reason: str = Field(max_length=240)
+    at: Instant
+
+
+class Standing(Item):
+    """What happened to a playbook at run time: bad ends of the last 24 hours, its breaker, a demotion.
+
+    `opened_at` is set while the breaker is open. All of it can only lower the mode that configuration gives.
+    """
+
+    playbook: str
+    undone: tuple[Undone, ...] = ()
+    opened_at: Instant | None = None
+    demotion: Demotion | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per playbook."""
+        return (self.playbook,)
+
+
 class KillSwitch(Head):
     """Whether new side effects are forbidden. Absent means never thrown; unreadable counts as thrown."""
 

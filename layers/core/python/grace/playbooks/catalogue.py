@@ -44,9 +44,11 @@ def build(
         **options,
     )
     problems = [problem for playbook in playbooks for problem in _unaskable(playbook, catalogue)]
-    unknown = sorted(set(catalogue.modes) - {playbook.spec.name for playbook in playbooks})
+    known = {playbook.spec.name for playbook in playbooks}
+    unknown = sorted(set(catalogue.modes) - known)
     problems += _unknown_names(catalogue)
     problems += [f"modes.{name}: there is no such playbook" for name in unknown]
+    problems += [f"lifted.{name}: there is no such playbook" for name in sorted(set(catalogue.lifted) - known)]
     if problems:
         raise InvalidPlaybook("\n".join(problems))
     return catalogue
@@ -74,6 +76,14 @@ def _unknown_names(catalogue: Catalogue) -> list[str]:
             if name not in callable_
         ),
     ]
+
+
+def unstoppable(catalogue: Catalogue) -> str:
+    """Return a sentence when playbooks may act and nobody is in the group that may stop them, else an empty string."""
+    acting = sorted(name for name, mode in catalogue.modes.items() if mode is not Mode.SHADOW)
+    if not acting or catalogue.directory.members(catalogue.operators):
+        return ""
+    return f"The group {catalogue.operators!r} of the people file is empty: nobody could stop {', '.join(acting)}."
 
 
 def _unaskable(playbook: CataloguedPlaybook, catalogue: Catalogue) -> list[str]:
