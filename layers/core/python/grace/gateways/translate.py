@@ -80,6 +80,9 @@ _VAGUE = frozenset({"ValidationError", "ClientException", "InvalidParameterExcep
 _ABSENT_WORDS = ("not found", "does not exist", "unable to describe task definition")
 _MISMATCH = frozenset({"PreconditionFailedException", "PreconditionFailed", "ResourceConflictException"})
 
+_QUOTED = re.compile(r"""(?<!\w)(['"`]).*(?:\1|$)""", re.DOTALL)
+"""What a service quotes in a message, to the last mark of the kind: it may be the value that it was sent."""
+
 _PARAMETER = re.compile(r'parameter "?([A-Za-z0-9_.\[\]]+)')
 
 
@@ -123,7 +126,9 @@ def _refusal(exc: ClientError, where: str, read: bool) -> GraceError:
     code = error_code(exc)
     status = int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     message = str(exc.response.get("Error", {}).get("Message", ""))
-    text = f"{where}: {code}: {message[:300]}"
+    # These words go into entries that nobody can take back.
+    told = _QUOTED.sub("'…'", message)
+    text = f"{where}: {code}: {told[:300]}"
     if code in _THROTTLED or status == 429:
         return Throttled(text)
     if code in _DID_NOTHING or status == 503:
