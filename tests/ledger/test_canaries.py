@@ -78,7 +78,7 @@ def test_a_secret_in_a_functions_variables_goes_nowhere(caplog: pytest.LogCaptur
 def client_error(code: str, status: int) -> Callable[[str], GraceError]:
     error = {"Error": {"Code": code, "Message": f"Value '{SECRET}' at 'environment.variables' failed to satisfy"}}
     answer = error | {"ResponseMetadata": {"HTTPStatusCode": status}}
-    return lambda operation: translate(ClientError(answer, operation), "lambda", operation)  # type: ignore[arg-type]
+    return lambda operation: translate(ClientError(answer, operation), "lambda", operation)
 
 
 def bad_parameter(operation: str) -> GraceError:
@@ -104,7 +104,8 @@ def test_a_secret_in_what_a_service_says_goes_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     world = shop()
-    real, met = world.aws.call, []
+    real = world.aws.call
+    met: list[str] = []
 
     def call(service: str, name: str, /, **arguments: Any) -> Any:
         if name == operation and len(met) < 40:
