@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,15 @@ from rich.console import Console
 from rich.progress import Progress
 
 from grace.errors import IntegrityError
-from grace.ledger import finding, fsck, note, proof
+from grace.ledger import finding, fsck, proof
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
-from grace.ledger.note import Checkpoint
+from grace.ledger.note import Checkpoint, PublicKey
 from infra.cli import ledger_views, replaying, views
 from infra.cli.commands import Commands
 from infra.cli.errors import CommandError
 from infra.cli.log_source import Folder, Pin, Pins, Source, bucket, given_key, one_key, pins, published_key
-from infra.cli.reach import reach
+from infra.cli.reach import Reach, reach
 from infra.local.engine import Engine
 from infra.local.paths import Layout
 
@@ -88,6 +89,11 @@ class Opened:
         """Return the proof of an entry."""
         return finding.prove(self.source.fetch, self.head, self.signed, one, self.key)
 
+    def write_proofs(self, found: Sequence[Found], folder: Path) -> None:
+        """Write a proof file for each entry, named in their order."""
+        for number, one in enumerate(found, 1):
+            _write(folder / f"{number:02d}-{one.entry.type}{proof.SUFFIX}", self.prove(one).data)
+
 
 def opened(arguments: argparse.Namespace) -> Opened:
     """Return the log that the arguments name: the deployment's, or a copy.
@@ -97,21 +103,30 @@ def opened(arguments: argparse.Namespace) -> Opened:
         IntegrityError: its newest checkpoint is not signed by the key.
     """
     given = given_key(arguments.vkey) if arguments.vkey else None
-    source: Source
     if getattr(arguments, "folder", None) is not None and arguments.run is not _download:
-        source = Folder(arguments.folder)
+        source: Source = Folder(arguments.folder)
         if source.fetch(fsck.CHECKPOINT) is None:
             raise CommandError(f"{arguments.folder} holds no log: `grace ledger download` makes a copy.")
         kept = _pins(arguments).of(_origin(source.fetch(fsck.CHECKPOINT) or b""))
-        key = one_key(given, kept.key)
-    else:
-        place = reach(arguments.prefix, arguments.root)
-        source, published = bucket(place), published_key(place)
-        kept = _pins(arguments).of(published.name)
-        key = one_key(given, kept.key, published)
-    verifier = KeyVerifier(key)
-    head, signed = fsck.newest(source.fetch, verifier)
-    return Opened(source, verifier, head, signed, kept, kept.checkpoint(verifier))
+        return _at(source, KeyVerifier(one_key(given, kept.key)), kept)
+    return published(reach(arguments.prefix, arguments.root), _pins(arguments), given)
+
+
+def published(place: Reach, known: Pins, given: PublicKey | None = None) -> Opened:
+    """Return a deployment's log as it stands now, under the key that a person gave, pinned, or KMS states.
+
+    Raises:
+        CommandError: the deployment has no log.
+        IntegrityError: the keys differ, or none of them signed the newest checkpoint.
+    """
+    stated = published_key(place)
+    kept = known.of(stated.name)
+    return _at(bucket(place), KeyVerifier(one_key(given, kept.key, stated)), kept)
+
+
+def _at(source: Source, key: KeyVerifier, kept: Pin) -> Opened:
+    head, signed = fsck.newest(source.fetch, key)
+    return Opened(source, key, head, signed, kept, kept.checkpoint(key))
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
@@ -165,8 +180,7 @@ def _prove(arguments: argparse.Namespace, console: Console) -> int:
     log.extends()
     folder = arguments.output or Path(arguments.stream)
     found = log.entries(arguments.stream)
-    for number, one in enumerate(found, 1):
-        _write(folder / f"{number:02d}-{one.entry.type}{proof.SUFFIX}", log.prove(one).data)
+    log.write_proofs(found, folder)
     console.print(
         f"{len(found)} proof files are in {folder}: each entry of {arguments.stream}, under the checkpoint of"
     )
@@ -192,7 +206,7 @@ def _check(arguments: argparse.Namespace, console: Console) -> int:
     return 0 if all(each.fault is None for each in checked) else UNSOUND
 
 
-def _checked(file: Path, arguments: argparse.Namespace, given: note.PublicKey | None) -> ledger_views.Checked:
+def _checked(file: Path, arguments: argparse.Namespace, given: PublicKey | None) -> ledger_views.Checked:
     made = proof.parse(file.read_bytes())
     if made.extra is None:
         raise IntegrityError("the proof file does not hold the entry that it proves")

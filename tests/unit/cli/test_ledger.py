@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from grace.errors import NotFound
+from grace.errors import IntegrityError, NotFound
 from grace.ledger import finding
 from grace.ledger.ed25519 import SeedSigner
 from infra.cli import ledger, replaying
+from infra.demo import proving
 from tests.support.checker import lay_out
 from tests.support.logs import ORIGIN, Log, entries_of, real_entries, written
 from tests.unit.cli.conftest import Command
@@ -313,3 +314,33 @@ def test_a_row_edited_behind_the_logs_back_is_named(
 def world_without_story(world: Any) -> Any:
     """A deployment whose open index names what no entry tells."""
     return SimpleNamespace(store=SimpleNamespace(open=world.store.open, story=lambda _stream: []))
+
+
+def test_the_demo_proves_its_incidents_to_a_process_with_nothing_but_the_key(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = shop()
+    contract = incident(world)
+    entries = entries_of(world.store)
+    account = publish(written(entries[:3]))
+    outputs = {"LogBucket": "logs", "LogKey": "key", "LogOrigin": ORIGIN}
+    place: Any = SimpleNamespace(aws=account, outputs=outputs, place="", services=world)
+
+    def later(_seconds: float) -> None:
+        account.log = written(entries, 3)
+
+    monkeypatch.setattr("infra.demo.proving.time.sleep", later)
+    said: list[str] = []
+    report = proving.prove(place, [contract], tmp_path, said.append)
+    assert report.verified
+    assert (report.size, report.proofs_checked) == (len(entries), len(world.store.story(contract)))
+    assert report.checkpoint.startswith(f"{ORIGIN}\n{len(entries)}\n")
+    assert said[0].startswith("waiting for the log: entries of")
+    assert len(list((tmp_path / proving.PROOFS / contract).iterdir())) == report.proofs_checked
+
+    good = account.log.objects
+    spoilt = written([*entries[:-1], entries[-1].replace(b'"closed":true', b'"closed":null')], 3).objects
+    account.log.objects = good | {path: data for path, data in spoilt.items() if path.startswith("tile/entries")}
+    monkeypatch.setattr(proving, "PATIENCE_SECONDS", 0)
+    with pytest.raises(IntegrityError):
+        proving.prove(place, [contract], tmp_path, said.append)
