@@ -32,6 +32,8 @@ _TOLD: dict[str, str] = {
     "approval.approved": "approved by {by}",
     "approval.rejected": "rejected by {by}",
     "approval.expired": "nobody decided in time",
+    "approval.escalated": "asked again ({why}), generation {generation}; not reached: {unreached}",
+    "approval.reissued": "what people were sent was made anew ({why}), generation {generation}",
     "approval.superseded": "the question was withdrawn",
     "contract.snapshotted": "the resource's state was kept (SHA-256 {snapshot})",
     "contract.measured": "measured, {phase}: {lines}",

@@ -182,6 +182,8 @@ def _approval(found: Dossier) -> RenderableType:
         "asked", f"{', '.join(approval.approvers)} ({approval.need} needed), on digest {approval.digest[:12]}"
     )
     table.add_row("status", approval.status.value)
+    if approval.unreached:
+        table.add_row("not reached", f"{', '.join(approval.unreached)}: their mail was refused or came back")
     for vote in found.votes:
         table.add_row("vote", f"{vote.person}: {vote.decision} at {wording.clock(vote.at)} ({vote.via})")
     return table

@@ -11,6 +11,7 @@ import pytest
 
 from grace.errors import Unavailable
 from grace.flow.remind import remind, undelivered
+from grace.ledger.replay import stands
 from grace.model.approval import Approval, ApprovalStatus, Directory, Person, Reminder, Rota, Undelivered, Urgency
 from grace.model.contract import Contract, ContractStatus
 from grace.model.link import approver_bytes, decode, message
@@ -380,6 +381,23 @@ def test_excluded_people_are_not_reached_by_an_escalation() -> None:
     wait(world, 16)
     assert to(world) == ["ada", "bob"]
     assert need(world, Approval, world.contracts()[-1], "2").approvers == ("ada", "bob")
+
+
+def test_i10_the_log_alone_tells_every_generation_and_how_it_stands() -> None:
+    world = manned(3)
+    contract = incident(world)
+    vote(world, contract, "ada")
+    undelivered(Undelivered(contract_id=contract, person="bob", what="bounce"), world)
+    wait(world, 50)
+    vote(world, contract, "carol")
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
+    held = {one.generation: one for one in every(world, Approval)}
+    told = stands(world.store.story(contract))
+    assert sorted(held) == sorted(told) == [1, 2, 3]
+    for generation, one in held.items():
+        stand = told[generation]
+        assert (one.status.value, one.approvers, one.votes) == (stand.status, stand.approvers, stand.votes)
 
 
 # -- keys and edits

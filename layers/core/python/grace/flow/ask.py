@@ -205,7 +205,7 @@ def _new_token(loaded: Loaded, found: Approval, sealed: str, services: Services)
         loaded.head,
         door="ask",
         command=("token", str(found.version)),
-        entries=[EntryDraft(type="approval.reissued", body={"generation": found.generation})],
+        entries=[EntryDraft(type="approval.reissued", body={"generation": found.generation, "why": "token"})],
         items=[found.model_copy(update={"task_token": sealed})],
     )
 
