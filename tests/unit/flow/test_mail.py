@@ -24,7 +24,7 @@ CAROL = Person(
     id="carol",
     name="Carol",
     mail="carol@example.org",
-    groups=("leads",),
+    groups=("leads", "operators"),
     principals=(f"arn:aws:iam::{ACCOUNT}:role/carol",),
 )
 DAVE = Person(id="dave", name="Dave", mail="dave@example.org")
@@ -421,13 +421,13 @@ def test_f40_a_rotated_key_leaves_links_good_and_one_that_is_gone_has_them_sent_
 
 
 def test_i21_f35_what_is_drafted_anew_has_another_digest_and_no_vote_of_before() -> None:
-    world = shop(3)
+    world = crew(shop(3), CAROL)
     first = incident(world)
     vote(world, first, "ada")
     vote(world, first, "bob", "reject")
     run(world)
     old = list(world.mail.sent)
-    order(world, "retry", missions(world)[0].mission_id, "eve")
+    order(world, "retry", missions(world)[0].mission_id, "carol")
     run(world)
     second = world.contracts()[-1]
     assert second != first
