@@ -89,7 +89,8 @@ def stands(entries: Iterable[Entry]) -> dict[int, Stand]:
         elif entry.type == "approval.vote":
             found[max(found)] = replace(last, votes=(*last.votes, entry.body["person"]))
         elif entry.type in _DECIDED:
-            found[max(found)] = replace(last, status=entry.type.removeprefix("approval."))
+            votes = tuple(entry.body.get("by", last.votes))
+            found[max(found)] = replace(last, status=entry.type.removeprefix("approval."), votes=votes)
         elif last.status == "pending" and changed.get("status", WAITING) != WAITING:
             found[max(found)] = replace(last, status="superseded")
     return found
