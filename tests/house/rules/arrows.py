@@ -44,7 +44,11 @@ PACKAGES: dict[str, set[str]] = {
     "playbooks": {"pydantic", "yaml"},
     "diagnoses": {"pydantic", "yaml"},
     "probes": {"pydantic", "jmespath"},
-    "ledger": {"pydantic", "cryptography"},  # signatures are arithmetic: still a function of its arguments
+    "ledger": {
+        "pydantic",
+        "pydantic_core",
+        "cryptography",
+    },  # signatures are arithmetic: still a function of its arguments
     "stores": {"pydantic", "pydantic_core", "boto3", "botocore"},
     "gateways": {"pydantic", "boto3", "botocore"},
     "telemetry": {"aws_lambda_powertools", "pydantic"},

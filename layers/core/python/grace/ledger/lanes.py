@@ -7,14 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from grace.errors import IntegrityError
-from grace.model.base import Json, sha256_hex
+from grace.model.base import sha256_hex
 
-_DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-
-_TYPES = (int, int, str, int, str, int)
+_WHOLE, _TEXT = core_schema.int_schema(strict=True), core_schema.str_schema(strict=True)
+_PLACE = SchemaValidator(
+    core_schema.typed_dict_schema(
+        {
+            name: core_schema.typed_dict_field(_TEXT if name in {"prev", "stream"} else _WHOLE)
+            for name in ("lane", "lseq", "prev", "ts", "stream", "sseq")
+        },
+        extra_behavior="ignore",
+    )
+)
+"""Reads those fields alone, which takes half as long as the whole entry: every check of the log reads every entry."""
 
 GENESIS = "0" * 64
 """What the first entry of a lane names as the hash of the one before."""
@@ -74,13 +82,10 @@ def place_of(data: bytes) -> Place:
         IntegrityError: the bytes are not an entry.
     """
     try:
-        entry: dict[str, Json] = _DOCUMENT.validate_json(data)
-        place = Place(entry["lane"], entry["lseq"], entry["prev"], entry["ts"], entry["stream"], entry["sseq"])
-    except (ValueError, KeyError) as exc:
-        raise IntegrityError(f"is not an entry ({type(exc).__name__})") from exc
-    if tuple(map(type, place)) != _TYPES:
-        raise IntegrityError("is not an entry (TypeError)")
-    return place
+        entry: dict[str, Any] = _PLACE.validate_json(data)
+    except ValidationError as exc:
+        raise IntegrityError(f"is not an entry ({exc.errors()[0]['type']})") from exc
+    return Place(entry["lane"], entry["lseq"], entry["prev"], entry["ts"], entry["stream"], entry["sseq"])
 
 
 def follow(
