@@ -1,13 +1,13 @@
-"""Woken by `POST /decide`, signed with the caller's IAM identity: records a vote."""
+"""Woken by `POST /decide`, signed with the caller's IAM identity, and by the public page: shows, and records votes."""
 
 from typing import Any
 
 from grace.bootstrap import services
 from grace.telemetry import door
-from grace.web.api import decide
+from grace.web.answering import respond
 
 
 @door
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Record the decision of the person behind the proved identity."""
-    return decide(event, services())
+    """Show what a link opens, or record the decision of the person who has been proved."""
+    return respond(event, services())

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from grace.model.contract import Mode
+from grace.model.signin import Provider
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry", "tree-metadata"})
 
@@ -135,6 +136,8 @@ class Deployment(BaseModel):
 
     mail: Annotated[Mail | None, BeforeValidator(_from_text)] = None
     """Approval by mailed link; without it people decide with the command alone."""
+    oidc: Annotated[Provider | None, BeforeValidator(_from_text)] = None
+    """Where approvers of tier 3 sign in; without it they decide with `grace decide`."""
     link_key: int = Field(default=1, ge=1, le=99)
     """The number of the key that approval links are made with: raise it by one to rotate."""
 

@@ -22,6 +22,8 @@ class Right(StrEnum):
     UNSEAL = "unseal"
     MINT = "mint"
     """Make the proof in an approval link."""
+    SESSION = "session"
+    """Sign and check what browsers carry, under a key that proves no link."""
     VERIFY_LINK = "verify_link"
     """Check the proof in an approval link."""
     LINK_KEYS = "link_keys"
@@ -103,7 +105,14 @@ DOORS: tuple[Door, ...] = (
         layers=("web",),
         environment=("vault_key", "notify_topic", "bus", "link_key", "mail_sender", "mail_configuration", "base_url"),
     ),
-    Door("answer", "Records votes", (R.STATE, R.VERIFY_LINK, R.PUBLISH), timeout=20, environment=("bus",)),
+    Door(
+        "answer",
+        "Shows what a link opens, and records votes",
+        (R.STATE, R.VERIFY_LINK, R.SESSION, R.PUBLISH),
+        timeout=20,
+        layers=("web", "crypto"),
+        environment=("bus", "base_url", "oidc", "session_key"),
+    ),
     Door(
         "operate",
         "Buttons for people: stop, resume, roll back, release, retry",

@@ -42,6 +42,13 @@ ROLES = {
     f"{SERVERLESS}-LambdaStarPermissions": "Each wildcard is acknowledged by its own text, with its own reason.",
 }
 
+PUBLIC_ROUTES = {
+    f"{SOLUTIONS}-APIG4": (
+        "The approval page is public by design: it shows what a link opens that is proved by a MAC, decides nothing on "
+        "GET, and decides on POST only with the link, a typed challenge and, at tier 3, a signed-in person."
+    ),
+}
+
 TABLES = {
     f"{NIST}-DynamoDBInBackupPlan": (
         "Point-in-time recovery is on (35 days) with deletion protection; a backup plan belongs to the account's owner."

@@ -41,6 +41,7 @@ class Rights:
             Right.SEAL: lambda: [_allow(["kms:Encrypt"], self.vault.key.key_arn, **self._sealed())],
             Right.UNSEAL: lambda: [_allow(["kms:Decrypt"], self.vault.key.key_arn, **self._sealed())],
             Right.MINT: lambda: [_allow(["kms:GenerateMac"], self.vault.link_keys[-1].key_arn)],
+            Right.SESSION: self._session,
             Right.VERIFY_LINK: lambda: [
                 _allow(["kms:VerifyMac"], *(key.key_arn for key in self.vault.link_keys[-2:])),
             ],
@@ -94,6 +95,11 @@ class Rights:
     def _sealed(self) -> dict[str, dict[str, dict[str, str]]]:
         """Only called directly: not through a service, so never for an object of the bucket or a topic."""
         return {"conditions": {"Null": {"kms:ViaService": "true"}}}
+
+    def _session(self) -> list[iam.PolicyStatement]:
+        """Nothing where nobody signs in: then there is no such key."""
+        key = self.vault.session_key
+        return [_allow(["kms:GenerateMac", "kms:VerifyMac"], key.key_arn)] if key else []
 
     def _mail(self) -> list[iam.PolicyStatement]:
         """From one address, whether it was verified by itself or with its domain, and with tracking off."""

@@ -60,6 +60,7 @@ class EngineStack(Stack):
         self.names = Names(deployment.prefix)
         self.vault = vault
         self.mail = deployment.mail
+        self.oidc = deployment.oidc
         doors = {door.name: door for door in DOORS}
         self.intake = Intake(
             self,
@@ -87,6 +88,7 @@ class EngineStack(Stack):
             platform=deployment.platform,
             catalogue=catalogue,
         )
+        self.api = Api(self, names=self.names)
         self.functions = self._open(DOORS)
         self.workflow = Workflow(
             self,
@@ -94,17 +96,10 @@ class EngineStack(Stack):
             functions={name: self.functions[name] for name in WORKFLOW_DOORS},
             log=self.floor.log_group(self, "WorkflowLog", f"/aws/vendedlogs/states/{self.names.of('remediation')}"),
         )
-        self.api = Api(
-            self,
-            names=self.names,
-            functions=self.functions,
-            log=self.floor.log_group(self, "ApiLog", f"/aws/vendedlogs/apis/{self.names.prefix}"),
-        )
+        self.api.open(self.functions, self.floor.log_group(self, "ApiLog", f"/aws/vendedlogs/apis/{self.names.prefix}"))
         self._wake(deployment.reap_minutes)
         if self.mail:
             Post(self, names=self.names, ask=self.functions["ask"], dead=self.wakeups_dead)
-            # Known only now: the API stands on the doors.
-            self.functions["ask"].add_environment("GRACE_BASE_URL", self._base_url(self.mail))
         Watch(
             self,
             names=self.names,
@@ -156,7 +151,7 @@ class EngineStack(Stack):
     def _base_url(self, mail: Mail) -> str:
         """Return where links lead: the API's own address, or the configured one with the API's id in it."""
         if mail.base_url is None:
-            return self.api.api.api_endpoint
+            return self.api.address
         return mail.base_url.replace("{api}", self.api.api.api_id).rstrip("/")
 
     def _settings(self) -> dict[str, str]:
@@ -174,9 +169,11 @@ class EngineStack(Stack):
             "link_key": self.vault.link_keys[-1].key_arn,
             "mail_sender": self.mail.sender if self.mail else "",
             "mail_configuration": self.names.prefix if self.mail else "",
-            "base_url": "",
             "execute_role": self.names.role_arn("execute"),
             "rollback_role": self.names.role_arn("rollback"),
+            "oidc": self.oidc.model_dump_json() if self.oidc else "",
+            "session_key": self.vault.session_key.key_arn if self.vault.session_key else "",
+            "base_url": self._base_url(self.mail) if self.mail else "",
         }
 
     def _from_queue(self) -> list[iam.PolicyStatement]:

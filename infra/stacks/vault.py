@@ -45,6 +45,7 @@ class VaultStack(Stack):
         self.names = Names(deployment.prefix)
         self.key = self._key()
         self.link_keys = self._link_keys(deployment.link_key)
+        self.session_key = self._session_key() if deployment.oidc else None
         self.state = self._table("State", "state")
         self.state.add_global_secondary_index(
             index_name=keys.OPEN_INDEX,
@@ -123,6 +124,17 @@ class VaultStack(Stack):
         for key in keys:
             self.export_value(key.key_arn)
         return keys
+
+    def _session_key(self) -> kms.Key:
+        """The key of what browsers carry while somebody signs in: `answer` makes such MACs, and never one for a link."""
+        return kms.Key(
+            self,
+            "SessionKey",
+            description="Grace: proofs in cookies of who signed in",
+            key_spec=kms.KeySpec.HMAC_256,
+            key_usage=kms.KeyUsage.GENERATE_VERIFY_MAC,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
 
     def _table(self, title: str, part: str) -> dynamodb.Table:
         # Table, not TableV2: the embedded engine drops deletion protection and backups of the newer one.

@@ -14,6 +14,7 @@ from infra.constructs import layers
 from tests.infra.template import Template
 
 MAIL = {"sender": "grace@ops.example"}
+OIDC = {"issuer": "https://id.ops.example", "client_id": "grace"}
 Synth = Callable[..., dict[str, Template]]
 
 
@@ -45,8 +46,8 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
 
 @pytest.fixture(scope="session")
 def templates(synth: Synth) -> dict[str, Template]:
-    """The templates of a deployment that configures nothing but mail, so that every right there is can be seen."""
-    return synth(mail=MAIL)
+    """The templates of a deployment that configures nothing but mail and sign-in, so that every right can be seen."""
+    return synth(mail=MAIL, oidc=OIDC)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,11 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "macs.stands": (("kms:DescribeKey",), ()),
     "messages.remind": (("lambda:InvokeFunction",), ("ask_function",)),
     "macs.verify": (("kms:VerifyMac",), ()),
+    "sessions.sign": (("kms:GenerateMac",), ("session_key",)),
+    "sessions.read": (("kms:VerifyMac",), ("session_key",)),
+    "issuer.address": ((), ("oidc",)),
+    "issuer.identify": ((), ("oidc",)),
+    "mail.base_url": ((), ("base_url",)),
     "mail.send": (("ses:SendEmail",), ("mail_sender", "mail_configuration", "base_url")),
     "permissions.missing": (("iam:SimulatePrincipalPolicy",), ("execute_role", "rollback_role")),
 }

@@ -12,7 +12,7 @@ from grace.resources.base import resource_types
 from grace.settings import Settings
 from infra.constructs.authority import ONLY_MANAGED
 from infra.constructs.floor_plan import DOORS, Door
-from tests.infra.conftest import Synth
+from tests.infra.conftest import MAIL, Synth
 from tests.infra.reach import SERVICES, services_reached
 from tests.infra.template import Template, statements, text
 
@@ -41,7 +41,7 @@ ROWS = {
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
     "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | PUBLISH | START,
     "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt", "kms:GenerateMac", "kms:DescribeKey", "ses:SendEmail"},
-    "answer": STATE | PUBLISH | {"kms:VerifyMac"},
+    "answer": STATE | PUBLISH | {"kms:VerifyMac", "kms:GenerateMac"},
     "operate": STATE | DRAFT | NOTIFY | START | STOP,
     "resolve": STATE
     | START
@@ -122,11 +122,17 @@ def test_the_doors_that_face_people_cannot_seal_or_unseal_or_touch_a_target(engi
     for door in ("answer", "operate"):
         assert not engine.actions(door) & (ACTS | WRITES | READS | {"kms:Encrypt", "s3:GetObject", "s3:PutObject"})
     reaching = {action for action in engine.actions("answer") if action.startswith(("states:", "kms:", "lambda:"))}
-    assert reaching == {"kms:VerifyMac"}
+    assert reaching == {"kms:VerifyMac", "kms:GenerateMac"}
 
 
 def test_i24_only_ask_makes_a_link_and_only_answer_checks_one(engine: Template) -> None:
-    assert {door for door in ROWS if "kms:GenerateMac" in engine.actions(door)} == {"ask"}
+    minting = {
+        door
+        for door in ROWS
+        for each in engine.rights(door)
+        if "kms:GenerateMac" in each["Action"] and any("LinkKey" in arn for arn in each["Resource"])
+    }
+    assert minting == {"ask"}
     assert {door for door in ROWS if "kms:VerifyMac" in engine.actions(door)} == {"answer"}
     assert {door for door in ROWS if "ses:SendEmail" in engine.actions(door)} == {"ask"}
 
@@ -154,6 +160,20 @@ def test_f40_the_newest_link_key_mints_and_the_one_before_it_is_still_checked(sy
     assert [key[:8] for key in used["kms:VerifyMac"]] == ["LinkKey2", "LinkKey3"]
     exported = [text(each["Value"]) for each in templates["vault"].body["Outputs"].values()]
     assert all(any(key in value for value in exported) for key in keys)
+
+
+def test_i24_the_key_of_sign_ins_is_no_key_of_links_and_answers_alone(engine: Template, synth: Synth) -> None:
+    grants = {
+        door: each
+        for door in ROWS
+        for each in engine.rights(door)
+        if any("SessionKey" in arn for arn in each["Resource"])
+    }
+    assert list(grants) == ["answer"]
+    assert sorted(grants["answer"]["Action"]) == ["kms:GenerateMac", "kms:VerifyMac"]
+    assert len(grants["answer"]["Resource"]) == 1
+    alone = synth(mail=MAIL)["engine"]
+    assert "kms:GenerateMac" not in alone.actions("answer")
 
 
 def test_mail_leaves_from_the_configured_address_alone(engine: Template) -> None:

@@ -54,10 +54,60 @@ def test_a_function_is_called_by_a_named_source_alone(engine: Template) -> None:
     assert {text(each["SourceArn"]).rpartition("/")[2] for each in permissions} >= {"decide", "operate"}
 
 
-def test_the_api_asks_for_an_identity_on_every_route(engine: Template) -> None:
+PAGE = {
+    "GET /a/{token}",
+    "HEAD /a/{token}",
+    "OPTIONS /a/{token}",
+    "OPTIONS /a",
+    "POST /a",
+    "GET /a/login",
+    "GET /a/callback",
+}
+
+
+def test_the_api_asks_for_an_identity_on_every_route_but_the_page(engine: Template) -> None:
     routes = {each["RouteKey"]: each for each in engine.properties("AWS::ApiGatewayV2::Route")}
-    assert set(routes) == {"POST /decide", "POST /operate"}
-    assert {each["AuthorizationType"] for each in routes.values()} == {"AWS_IAM"}
+    assert set(routes) == {"POST /decide", "POST /operate"} | PAGE
+    public = {key for key, each in routes.items() if each["AuthorizationType"] == "NONE"}
+    assert public == PAGE
+    assert {each["AuthorizationType"] for key, each in routes.items() if key not in PAGE} == {"AWS_IAM"}
+    served = {text(routes[key]["Target"]) for key in PAGE}
+    [target] = [
+        text(each["IntegrationUri"])
+        for name, each in (
+            (name, each["Properties"]) for name, each in engine.of_type("AWS::ApiGatewayV2::Integration").items()
+        )
+        if any(name in one for one in served)
+    ]
+    assert "Answer" in target
+
+
+def test_the_public_routes_are_throttled_each_and_their_log_names_no_address(engine: Template) -> None:
+    """I23: a token stands in the path; the log has the route's name in its place."""
+    [stage] = engine.properties("AWS::ApiGatewayV2::Stage")
+    assert set(stage["RouteSettings"]) == PAGE
+    for each in stage["RouteSettings"].values():
+        assert 0 < each["ThrottlingRateLimit"] <= 5
+        assert each["ThrottlingBurstLimit"] <= 20
+    told = stage["AccessLogSettings"]["Format"]
+    assert "$context.routeKey" in told
+    for leak in ("path", "query", "header", "referer", "requestLine", "integration", "body"):
+        assert leak.lower() not in told.lower()
+
+
+def test_links_lead_to_the_configured_address_or_to_the_api(synth: Any) -> None:
+    def address(**context: Any) -> str:
+        given = synth(**context)["engine"].functions()["answer"]["Environment"]["Variables"]["GRACE_BASE_URL"]
+        return text(given)
+
+    assert address(mail={"sender": "g@ops.example", "base_url": "https://grace.example"}) == "https://grace.example"
+    assert "execute-api" in address(mail={"sender": "g@ops.example"}) or "ApiEndpoint" in address(
+        mail={"sender": "g@ops.example"}
+    )
+    assert address() == ""
+
+
+def test_the_api_is_throttled_as_a_whole(engine: Template) -> None:
     [stage] = engine.properties("AWS::ApiGatewayV2::Stage")
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
     assert "path" not in stage["AccessLogSettings"]["Format"].lower()

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from grace.errors import NotFound
-from grace.model.approval import Approval, Vote
+from grace.model.approval import Approval, LinkTries, Vote
 from grace.model.base import Head, Item
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
+from grace.model.preview import Preview
 from grace.model.records import (
     Breaker,
     Evidence,
@@ -44,6 +45,8 @@ PLACES: list[tuple[Ref[Any], str, str]] = [
     (ref(Approval, "c-1", "1"), "C#c-1", "apr#0001"),
     (ref(Approval, "c-1", "20"), "C#c-1", "apr#0020"),
     (ref(Vote, "c-1", "ada"), "C#c-1", "vote#ada"),
+    (ref(LinkTries, "c-1", "ada"), "C#c-1", "tries#ada"),
+    (ref(Preview, "c-1"), "C#c-1", "preview"),
     (ref(StopOrder, "c-1"), "C#c-1", "stop"),
     (ref(Expiry, "c-1"), "C#c-1", "expiry"),
     (ref(Breaker, "lambda"), "SYS", "breaker#lambda"),

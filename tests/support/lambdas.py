@@ -29,6 +29,10 @@ class Lambdas:
         self.prefix = f"arn:aws:lambda:{region}:{account}:function:"
         self.functions: dict[str, dict[str, Any]] = {}
         self.aliases: dict[tuple[str, str], dict[str, Any]] = {}
+        self.sources: dict[str, list[str]] = {}
+        """Event sources by the ARN that they call."""
+        self.policies: dict[tuple[str, str], dict[str, Any]] = {}
+        """Resource policies by function and alias."""
         self.broken: set[str] = set()
         self.calls = 0
         self.effects = effects if effects is not None else Effects()
@@ -77,6 +81,8 @@ class Lambdas:
             ("lambda", "put_function_concurrency"): self.put_concurrency,
             ("lambda", "delete_function_concurrency"): self.delete_concurrency,
             ("lambda", "get_account_settings"): self.account_settings,
+            ("lambda", "list_event_source_mappings"): self.mappings,
+            ("lambda", "get_policy"): self.policy,
             ("lambda", "invoke"): self.invoke,
         }
 
@@ -170,6 +176,14 @@ class Lambdas:
                 "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - self._reserved(),
             }
         }
+
+    def mappings(self, FunctionName: str) -> dict[str, Any]:
+        return {"EventSourceMappings": [{"EventSourceArn": arn} for arn in self.sources.get(FunctionName, ())]}
+
+    def policy(self, FunctionName: str, Qualifier: str = "") -> dict[str, Any]:
+        if (FunctionName, Qualifier) not in self.policies:
+            raise NotFound("The resource you requested does not exist.")
+        return {"Policy": json.dumps(self.policies[FunctionName, Qualifier])}
 
     def invoke(self, FunctionName: str, Payload: bytes, **_: Any) -> dict[str, Any]:
         self.calls += 1

@@ -27,6 +27,8 @@ PORTS = (
     "sealer",
     "macs",
     "mail",
+    "sessions",
+    "issuer",
     "permissions",
     "fetch",
 )

@@ -28,6 +28,7 @@ from grace.gateways.memory import (
     MemoryCheckpoints,
     MemoryClock,
     MemoryFetch,
+    MemoryIssuer,
     MemoryMacs,
     MemoryMail,
     MemoryMessages,
@@ -35,6 +36,7 @@ from grace.gateways.memory import (
     MemoryPermissions,
     MemorySealer,
 )
+from grace.gateways.sessions import MacSessions
 from grace.model.approval import Approval, Directory, Person
 from grace.model.catalogue import Catalogue, CataloguedPlaybook
 from grace.model.contract import Call, ContractHead, Mode, Ticket
@@ -111,6 +113,9 @@ class World:
         self.mail: Any = MemoryMail("https://grace.example")
         self.letters: Any = TemplateLetters()
         self.checkpoints: Any = MemoryCheckpoints()
+        self.mail: Any = MemoryMail()
+        self.sessions: Any = MacSessions(MemoryMacs(), "key-1")
+        self.issuer: Any = MemoryIssuer()
         self.permissions: Any = MemoryPermissions()
         self.fetch: Any = MemoryFetch(())
         self.telemetry: Any = Counter()

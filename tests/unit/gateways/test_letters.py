@@ -143,7 +143,7 @@ def test_a_letter_goes_to_one_person_untracked_and_tagged() -> None:
 
 
 def test_a_deployment_without_a_sender_sends_no_mail() -> None:
-    assert SesMail(MemoryAws(), sender="", configuration="", base_url="https://grace.example").base_url == ""
+    assert SesMail(MemoryAws(), sender="", configuration="", base_url="").base_url == ""
     assert MemoryMail().base_url == ""
 
 

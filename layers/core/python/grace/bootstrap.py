@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Checkpoints,
         Clock,
         Fetch,
+        Issuer,
         Letters,
         Macs,
         Mail,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Permissions,
         Sdk,
         Sealer,
+        Sessions,
         Store,
         Telemetry,
         Vault,
@@ -154,6 +156,23 @@ class AwsServices:
         from grace.gateways.checkpoints import Unsigned
 
         return Unsigned()
+
+    def sessions(self) -> Sessions:
+        """What a browser carries for us, under a key that proves no link."""
+        from grace.gateways.macs import KmsMacs
+        from grace.gateways.sessions import MacSessions
+
+        key = self._settings.need("session_key")
+        return MacSessions(KmsMacs(self.aws, key), key)
+
+    @cached_property
+    def issuer(self) -> Issuer:
+        """The identity provider, or one at which nobody can sign in."""
+        from grace.gateways.issuer import NoIssuer, OidcIssuer
+        from grace.model.signin import Provider
+
+        oidc = self._settings.oidc
+        return OidcIssuer(Provider.model_validate_json(oidc)) if oidc else NoIssuer()
 
     @cached_property
     def permissions(self) -> Permissions:

@@ -237,6 +237,35 @@ class Checkpoints(Protocol):
         """Return its text, or nothing while the log has none. What cannot be had is no reason not to ask people."""
 
 
+class Sessions(Protocol):
+    """Short texts that come back to us through a browser, signed for one purpose."""
+
+    def sign(self, purpose: str, text: str) -> str:
+        """Return the text with its proof."""
+
+    def read(self, purpose: str, signed: str) -> str | None:
+        """Return the text, or None when it was not signed by us for this purpose."""
+
+
+class Issuer(Protocol):
+    """Where people sign in."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether this deployment has one."""
+
+    def address(self, back: str, state: str, nonce: str, challenge: str) -> str:
+        """Return where to send the browser; it comes back to `back`. `challenge` is PKCE's, of method S256."""
+
+    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> str:
+        """Return the subject that signed in just now with a second factor.
+
+        Raises:
+            Refused: `sign_in`, with why it does not count.
+            TransientError: the issuer did not answer.
+        """
+
+
 class Permissions(Protocol):
     """Whether our roles may do what a contract needs."""
 
@@ -315,6 +344,13 @@ class Services(Protocol):
     @property
     def checkpoints(self) -> Checkpoints:
         """The log's newest checkpoint."""
+
+    def sessions(self) -> Sessions:
+        """What a browser carries for us."""
+
+    @property
+    def issuer(self) -> Issuer:
+        """Where people sign in."""
 
     @property
     def permissions(self) -> Permissions:

@@ -35,6 +35,8 @@ class Settings(Model):
     mail_sender: str = ""
     mail_configuration: str = ""
     base_url: str = ""
+    oidc: str = ""
+    session_key: str = ""
 
     def need(self, field: str) -> str:
         """Return a setting that this door cannot do without; raises `InvalidSetting` naming it."""

@@ -8,7 +8,7 @@ from grace.errors import Conflict, Refused
 from grace.flow.ask import expire
 from grace.flow.loading import Loaded, advance, load, ticket_for
 from grace.flow.snapshot import verdict_due
-from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Vote
+from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Via, Vote
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
 from grace.model.metric import Metric
@@ -40,16 +40,27 @@ def answer(decision: Decision, principal: str, services: Services) -> Answer:
     person = services.catalogue.directory.by_principal(principal)
     if person is None:
         raise Refused("unknown_person", f"{principal} is nobody in the people file")
+    return cast(decision, person, services, via="iam")
+
+
+def cast(decision: Decision, person: Person, services: Services, *, via: Via, generation: int | None = None) -> Answer:
+    """Record the decision of a person who has been proved, by whatever road; a link names the generation it is for.
+
+    Raises:
+        Refused: `not_yours`, `closed`, `digest`, `decided_otherwise`, `reissued` (another generation is asked now).
+        Conflict: the record stayed contended; nothing was recorded.
+        NotFound: there is no such contract.
+    """
     for last in range(TRIES):
         try:
-            return _vote(decision, person, services)
+            return _vote(decision, person, services, via, generation)
         except Conflict:
             if last == TRIES - 1:
                 raise
     raise Conflict("the approval stayed contended")
 
 
-def _vote(decision: Decision, person: Person, services: Services) -> Answer:
+def _vote(decision: Decision, person: Person, services: Services, via: Via, generation: int | None) -> Answer:
     loaded, approval = _read(decision, services)
     votes = services.store.members(Vote, decision.contract_id)
     mine = next((v for v in votes if v.person == person.id), None)
@@ -57,13 +68,15 @@ def _vote(decision: Decision, person: Person, services: Services) -> Answer:
         if mine.decision != decision.decision:
             raise Refused("decided_otherwise", f"{person.id} has voted {mine.decision} already; a vote is final")
         return Answer("already", approval.status, _yes(votes, approval), approval.need)
+    if generation not in {None, approval.generation}:
+        raise Refused("reissued", "this was asked anew meanwhile: use the newest mail")
     _may_decide(decision, person, loaded, approval, services)
     vote = Vote(
         contract_id=decision.contract_id,
         person=person.id,
         decision=decision.decision,
         digest=approval.digest,
-        via="iam",
+        via=via,
         at=loaded.at,
     )
     have = _yes([*votes, vote], approval)

@@ -9,6 +9,7 @@ from grace.flow.gate import asks
 from grace.flow.grouping import tell_a_person
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
+from grace.flow.preview import preview
 from grace.flow.snapshot import verdict_due
 from grace.flow.standing import effective
 from grace.model.base import canonical
@@ -17,6 +18,7 @@ from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
+from grace.model.preview import Preview
 from grace.model.records import GuardAlarm, Standing
 from grace.model.signal import Signal, StoredSignal
 from grace.ports import Services
@@ -42,18 +44,21 @@ def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str 
     if mission.contract_id:
         return _started(mission.contract_id, services)
     try:
-        contract = _compose(mission, signal, services, rulebook)
+        composed = _compose(mission, signal, services, rulebook)
     except PermanentError as exc:
         leave(mission, signal, exc, services)
         return None
-    if contract is None:
+    if composed is None:
         return None
-    _write(mission, contract, services)
+    contract, shown = composed
+    _write(mission, contract, shown, services)
     return _start(contract, services)
 
 
-def _compose(mission: Mission, signal: Signal, services: Services, rulebook: Rulebook) -> Contract | None:
-    """Return the contract's body, or None when the alarm has recovered by itself and the mission is over."""
+def _compose(
+    mission: Mission, signal: Signal, services: Services, rulebook: Rulebook
+) -> tuple[Contract, Preview | None] | None:
+    """Return the contract's body, with what people are shown if they are asked; None when the alarm has recovered."""
     look = Look(services)
     alarm = look.alarms.describe(signal.subject) if signal.is_alarm else None
     if alarm and alarm.state == "OK":
@@ -73,10 +78,12 @@ def _compose(mission: Mission, signal: Signal, services: Services, rulebook: Rul
     size = len(canonical(contract.model_dump(mode="json")))
     if size > BODY_BYTES:
         raise Refused("too_large", f"the contract would be {size} bytes, {BODY_BYTES} are allowed: promise less in one")
-    return contract
+    if contract.mode is Mode.SHADOW or not asks(contract):
+        return contract, None
+    return contract, preview(contract, chosen, alarm, look=look, services=services)
 
 
-def _write(mission: Mission, contract: Contract, services: Services) -> None:
+def _write(mission: Mission, contract: Contract, shown: Preview | None, services: Services) -> None:
     """Write contract and mission in one transaction. In shadow the contract is judged and never acts."""
     at = contract.created_at
     shadow = contract.mode is Mode.SHADOW
@@ -130,7 +137,7 @@ def _write(mission: Mission, contract: Contract, services: Services) -> None:
             at=at,
             actor="grace",
             subsystem="contract",
-            items=(contract, *(() if shadow else armed(contract, services))),
+            items=(contract, *([shown] if shown else []), *(() if shadow else armed(contract, services))),
             also=(
                 Change(
                     head=after,

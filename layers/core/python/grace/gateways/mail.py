@@ -22,7 +22,7 @@ class SesMail:
     @property
     def base_url(self) -> str:
         """Where links lead; empty when this deployment sends no mail."""
-        return self._base_url if self._sender else ""
+        return self._base_url
 
     def send(self, letter: Letter) -> str:
         """Hand the letter to SES; a lost answer is only unavailable: a second copy does no harm."""

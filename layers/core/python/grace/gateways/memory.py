@@ -252,6 +252,30 @@ class MemoryCheckpoints:
         return self.text
 
 
+class MemoryIssuer:
+    """An issuer that takes each code for the subject it was given for. `codes` are those that still hold."""
+
+    def __init__(self, *, configured: bool = False) -> None:
+        """Start with nobody signed in."""
+        self.configured = configured
+        self.codes: dict[str, str] = {}
+        self.asked: dict[str, tuple[str, str]] = {}
+        """By state: nonce and PKCE challenge, as the browser brought them."""
+
+    def address(self, back: str, state: str, nonce: str, challenge: str) -> str:
+        """Return an address that says what was asked."""
+        self.asked[state] = (nonce, challenge)
+        return f"https://issuer.example/authorize?redirect_uri={back}&state={state}"
+
+    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> str:  # noqa: ARG002  the port's
+        """Return the code's subject, once, to whoever knows what the request began with."""
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+        subject = self.codes.pop(code, "") if (nonce, challenge) in self.asked.values() else ""
+        if not subject:
+            raise Refused("sign_in", "the sign-in does not count: the code is not known")
+        return subject
+
+
 class MemoryPermissions:
     """Every action is allowed but those named."""
 

@@ -21,6 +21,10 @@ class ApprovalStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
+Via = Literal["iam", "link", "oidc"]
+"""How a person proved who they are: an IAM identity, their link, or their link and a sign-in."""
+
+
 class Approval(Item):
     """The record that decides. `need` distinct people of `approvers`, none of them excluded, on one digest, in time.
 
@@ -60,7 +64,7 @@ class Vote(Item):
     person: str
     decision: Literal["approve", "reject"]
     digest: str
-    via: Literal["iam", "link"]
+    via: Via
     at: Instant
 
     @property
@@ -101,10 +105,25 @@ ADDRESS = r"^[A-Za-z0-9._%+'-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z
 """A mail address as it is really used: nothing that could end a header or name a second recipient."""
 
 
+class LinkTries(Item):
+    """How often a person's link of one generation was used with a wrong challenge."""
+
+    contract_id: str
+    person: str
+    generation: int = Field(ge=1)
+    failures: int = Field(default=0, ge=0)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract and person."""
+        return (self.contract_id, self.person)
+
+
 class Person(Model):
     """One entry of the directory. `principals` are IAM principal ARNs (a role's ARN covers its sessions).
 
     Who has no `mail` is told through `grace-notify` alone.
+    `subject` is the `sub` that the identity provider gives the person; without one they decide nothing of tier 3 by link.
     """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")
@@ -112,6 +131,7 @@ class Person(Model):
     mail: str = Field(default="", max_length=254, pattern=rf"^$|{ADDRESS}")
     groups: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
+    subject: str = Field(default="", max_length=255)
 
 
 class Rota(Model):
@@ -142,6 +162,10 @@ class Directory(Model):
     def by_id(self, person: str) -> Person | None:
         """Return the person with that id."""
         return next((p for p in self.people if p.id == person), None)
+
+    def by_subject(self, subject: str) -> Person | None:
+        """Return the person whom the identity provider knows as that subject."""
+        return next((p for p in self.people if subject and p.subject == subject), None)
 
     def members(self, group: str) -> tuple[Person, ...]:
         """Return the people of a group, in the directory's order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from grace.model.expectation import AlarmLine, Expectation, HttpLine, InvokeLine, MetricLine, StateLine
 
 
@@ -17,7 +19,7 @@ def promise(line: Expectation) -> str:
         case AlarmLine():
             return f"the alarm {alarm_name(line.alarm)} becomes {line.becomes} within {line.within} s"
         case InvokeLine():
-            return f"{line.times} calls answer {line.expect}"
+            return f"{line.times} calls answer {json.dumps(line.expect)}"
         case HttpLine():
             return f"{line.times} requests to {line.url} answer {line.status}"
 

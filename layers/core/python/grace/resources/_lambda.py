@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 
+from grace.errors import NotFound
 from grace.model.base import Json
+from grace.model.preview import Reach
 from grace.model.resource import ResourceRef
 from grace.ports import Aws
 
 FUNCTION_ARNS = ("arn:aws:lambda:{region}:{account}:function:*",)
 """IAM's resource for functions and their aliases: Lambda authorises alias calls on the function."""
 
+CALLER_READS = ("lambda:GetPolicy",)
+UNSCOPED_CALLER_READS = ("lambda:ListEventSourceMappings",)
+"""What `callers` reads; IAM knows no function for a list of mappings."""
+
+_MOST_CALLERS = 12
 _PATH = re.compile(r"function:([A-Za-z0-9_-]{1,64})(?::([A-Za-z0-9_-]{1,128}))?")
 
 
@@ -52,3 +61,30 @@ def moving(configuration: dict[str, Json], function: str) -> str:
     if configuration.get("State") == "Pending":
         return f"the function {function} is being created"
     return ""
+
+
+def callers(ref: ResourceRef, aws: Aws) -> Reach:
+    """Return who calls the function or alias: the sources it polls, and whom its resource policy lets in."""
+    function, alias = names(ref)
+    answer = aws.call("lambda", "list_event_source_mappings", FunctionName=ref.arn)
+    found = [_tail(str(each["EventSourceArn"])) for each in answer["EventSourceMappings"] if each.get("EventSourceArn")]
+    try:
+        policy = aws.call("lambda", "get_policy", FunctionName=function, **({"Qualifier": alias} if alias else {}))
+    except NotFound:
+        policy = {}
+    found += _let_in(str(policy.get("Policy") or "{}"))
+    return Reach(count=1, unit="alias" if alias else "function", dependents=tuple(dict.fromkeys(found))[:_MOST_CALLERS])
+
+
+def _let_in(policy: str) -> Iterator[str]:
+    for statement in json.loads(policy).get("Statement") or ():
+        principal = statement.get("Principal")
+        who = str(principal.get("Service") or principal.get("AWS")) if isinstance(principal, dict) else str(principal)
+        source = ((statement.get("Condition") or {}).get("ArnLike") or {}).get("AWS:SourceArn", "")
+        yield _tail(source) if source else who
+
+
+def _tail(arn: str) -> str:
+    """Return service and name of an ARN, for example `sqs orders`."""
+    parts = arn.split(":", 5)
+    return f"{parts[2]} {parts[5]}" if len(parts) == 6 else arn

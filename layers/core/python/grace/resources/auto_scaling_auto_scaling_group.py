@@ -8,6 +8,7 @@ from pydantic import Field
 
 from grace.errors import NotFound, Unobservable
 from grace.model.base import Model
+from grace.model.preview import Reach
 from grace.model.resource import ResourceRef, is_arn
 from grace.model.signal import Signal
 from grace.ports import Aws
@@ -109,6 +110,13 @@ class AutoScalingGroup(Restorable[AutoScalingGroupState]):
         if namespace not in _NAMESPACES:
             raise Unobservable(f"a group has no metrics in {namespace}: name the dimensions in the playbook")
         return {_DIMENSION: _name(ref)}
+
+    def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
+        """Return how many instances it has, and what sends them traffic."""
+        group = self.describe(ref, aws)
+        fed = [arn.split(":", 5)[-1] for arn in group.get("TargetGroupARNs") or ()]
+        fed += [f"loadbalancer/{name}" for name in group.get("LoadBalancerNames") or ()]
+        return Reach(count=len(group.get("Instances") or ()), unit="instance", dependents=tuple(fed[:12]))
 
     def probe_function(self, ref: ResourceRef) -> str:
         """Raise `Unobservable`: a group cannot be called."""

@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar, cast
 
 from grace import registry
 from grace.model.base import Json, Model, canonical, sha256_hex
+from grace.model.preview import Reach
 from grace.model.resource import Owner, ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
@@ -91,6 +92,10 @@ class Restorable(ABC, Generic[S]):
     @abstractmethod
     def probe_function(self, ref: ResourceRef) -> str:
         """Return the ARN to call for an `invoke` expectation; raises `Refused` where there is nothing to call."""
+
+    def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
+        """Return how far an action on it is felt; a type that knows nothing about that says: this one resource."""
+        return Reach()
 
     def parse(self, state: dict[str, Json]) -> S:
         """Return the typed state from a snapshot's document."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from grace.errors import BadRequest, NotFound, Unobservable
 from grace.model.base import Model
+from grace.model.preview import Reach
 from grace.model.resource import ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
@@ -62,6 +63,10 @@ class Ec2Instance(Restorable[Ec2InstanceState]):
         if namespace != "AWS/EC2":
             raise Unobservable(f"an instance has no known metrics in {namespace}: name the dimensions in the playbook")
         return {"InstanceId": instance_id(ref)}
+
+    def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
+        """Return that it is one instance; who needs it EC2 does not know."""
+        return Reach(count=1, unit="instance")
 
     def probe_function(self, ref: ResourceRef) -> str:
         """Raise `Unobservable`: an instance cannot be called this way."""

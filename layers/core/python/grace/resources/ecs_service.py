@@ -8,6 +8,7 @@ from pydantic import Field
 
 from grace.errors import NotFound, Unobservable
 from grace.model.base import Model
+from grace.model.preview import Reach
 from grace.model.resource import ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
@@ -92,6 +93,16 @@ class EcsService(Restorable[EcsServiceState]):
             raise Unobservable(f"a service has no metrics in {namespace}: name the dimensions in the playbook")
         cluster, service = names(ref)
         return {"ClusterName": cluster, "ServiceName": service}
+
+    def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
+        """Return how many tasks it runs, and what sends them traffic."""
+        service = self.describe(ref, aws)
+        fed = [
+            str(each.get("targetGroupArn") or each.get("loadBalancerName"))
+            for each in service.get("loadBalancers") or ()
+        ]
+        dependents = tuple(name.split(":", 5)[-1] for name in fed[:12])
+        return Reach(count=service.get("runningCount", service["desiredCount"]), unit="task", dependents=dependents)
 
     def probe_function(self, ref: ResourceRef) -> str:
         """Raise `Unobservable`: a service cannot be called this way."""

@@ -8,10 +8,20 @@ from pydantic import Field
 
 from grace.errors import Unobservable
 from grace.model.base import Model
+from grace.model.preview import Reach
 from grace.model.resource import ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
-from grace.resources._lambda import FUNCTION_ARNS, function_and_alias, function_tags, names, update_in_progress
+from grace.resources._lambda import (
+    CALLER_READS,
+    FUNCTION_ARNS,
+    UNSCOPED_CALLER_READS,
+    callers,
+    function_and_alias,
+    function_tags,
+    names,
+    update_in_progress,
+)
 from grace.resources._stacks import STACK_READS, stack_in_progress
 from grace.resources.base import Captured, Restorable
 
@@ -33,8 +43,9 @@ class LambdaAlias(Restorable[LambdaAliasState]):
         "lambda:GetFunctionConfiguration",
         "lambda:ListTags",
         "lambda:ListVersionsByFunction",
+        *CALLER_READS,
     )
-    unscoped_reads = STACK_READS
+    unscoped_reads = (*UNSCOPED_CALLER_READS, *STACK_READS)
     writes = ("lambda:UpdateAlias",)
     arns: ClassVar[tuple[str, ...]] = FUNCTION_ARNS
 
@@ -91,6 +102,10 @@ class LambdaAlias(Restorable[LambdaAliasState]):
             raise Unobservable(f"an alias has no metrics in {namespace}: name the dimensions in the playbook")
         function, alias = names(ref)
         return {"FunctionName": function, "Resource": f"{function}:{alias}"}
+
+    def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
+        """Return who calls it."""
+        return callers(ref, aws)
 
     def probe_function(self, ref: ResourceRef) -> str:
         """Return the alias's own ARN: what is called is what its callers get."""

@@ -8,10 +8,21 @@ from pydantic import Field
 
 from grace.errors import Refused, Unavailable, Unobservable
 from grace.model.base import Model
+from grace.model.preview import Reach
 from grace.model.resource import ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
-from grace.resources._lambda import FUNCTION_ARNS, function_and_alias, function_tags, moving, names, update_in_progress
+from grace.resources._lambda import (
+    CALLER_READS,
+    FUNCTION_ARNS,
+    UNSCOPED_CALLER_READS,
+    callers,
+    function_and_alias,
+    function_tags,
+    moving,
+    names,
+    update_in_progress,
+)
 from grace.resources._stacks import STACK_READS, stack_in_progress
 from grace.resources.base import Captured, Restorable
 
@@ -45,8 +56,8 @@ class LambdaFunction(Restorable[LambdaFunctionState]):
 
     cfn_type = "AWS::Lambda::Function"
     state = LambdaFunctionState
-    reads = ("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:ListTags")
-    unscoped_reads = ("lambda:GetAccountSettings", *STACK_READS)
+    reads = ("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:ListTags", *CALLER_READS)
+    unscoped_reads = ("lambda:GetAccountSettings", *UNSCOPED_CALLER_READS, *STACK_READS)
     writes = (
         "lambda:DeleteFunctionConcurrency",
         "lambda:PutFunctionConcurrency",
@@ -128,6 +139,10 @@ class LambdaFunction(Restorable[LambdaFunctionState]):
         if namespace != "AWS/Lambda":
             raise Unobservable(f"a function has no metrics in {namespace}: name the dimensions in the playbook")
         return {"FunctionName": names(ref)[0]}
+
+    def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
+        """Return who calls it."""
+        return callers(ref, aws)
 
     def probe_function(self, ref: ResourceRef) -> str:
         """Return the function's own ARN."""

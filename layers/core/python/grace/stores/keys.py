@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from grace.errors import NotFound
-from grace.model.approval import Approval, ApprovalStatus, Vote
+from grace.model.approval import Approval, ApprovalStatus, LinkTries, Vote
 from grace.model.base import Head, Item
 from grace.model.contract import Contract, ContractHead
 from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus, OpenGroup
+from grace.model.preview import Preview
 from grace.model.records import (
     Breaker,
     Evidence,
@@ -77,6 +78,8 @@ _PLACES: dict[type[Item], _Place] = {
     Evidence: _Place("C#", "evidence#"),
     Approval: _Place("C#", "apr#", digits=4),
     Vote: _Place("C#", "vote#"),
+    LinkTries: _Place("C#", "tries#"),
+    Preview: _Place("C#", "preview"),
     StopOrder: _Place("C#", "stop"),
     Expiry: _Place("C#", "expiry"),
     Outcome: _Place("C#", "outcome"),

@@ -1,0 +1,20 @@
+"""Where people sign in, and who may be told from it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from grace.model.base import Model
+
+_HOST = r"[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?"
+
+
+class Provider(Model):
+    """An OpenID Connect issuer and our public client there: code flow with PKCE, so there is no secret to keep.
+
+    `acr_values`, when given, are the only authentication classes that are accepted. Plain HTTP is for this machine alone.
+    """
+
+    issuer: str = Field(pattern=rf"^(https://{_HOST}|http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?)$")
+    client_id: str = Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
+    acr_values: tuple[str, ...] = Field(default=(), max_length=8)
