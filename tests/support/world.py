@@ -113,7 +113,6 @@ class World:
         self.mail: Any = MemoryMail("https://grace.example")
         self.letters: Any = TemplateLetters()
         self.checkpoints: Any = MemoryCheckpoints()
-        self.mail: Any = MemoryMail()
         self.sessions: Any = MacSessions(MemoryMacs(), "key-1")
         self.issuer: Any = MemoryIssuer()
         self.permissions: Any = MemoryPermissions()

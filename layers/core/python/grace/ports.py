@@ -345,6 +345,7 @@ class Services(Protocol):
     def checkpoints(self) -> Checkpoints:
         """The log's newest checkpoint."""
 
+    @property
     def sessions(self) -> Sessions:
         """What a browser carries for us."""
 
