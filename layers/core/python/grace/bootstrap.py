@@ -157,6 +157,7 @@ class AwsServices:
 
         return Unsigned()
 
+    @cached_property
     def sessions(self) -> Sessions:
         """What a browser carries for us, under a key that proves no link."""
         from grace.gateways.macs import KmsMacs
