@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from grace.ledger.entries import entry_id, mark
 from grace.ledger.lanes import LaneHead, check_lane
 from grace.ledger.replay import replay
 from grace.model.base import Head, Item
@@ -112,6 +113,7 @@ def full_grown() -> ContractHead:
     return contract(
         version=14,
         log=tuple(range(1_234_000, 1_234_014)),
+        marks="".join(mark(entry_id("k-1", n)) for n in range(14)),
         fence=12,
         reason="the promise did not hold: errors 0.08 of 0.02 allowed over 300 s",
         preflight=DIGEST,

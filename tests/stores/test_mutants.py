@@ -14,10 +14,11 @@ from grace.errors import Conflict, GraceError, StaleFence
 from grace.model.base import Item
 from grace.model.contract import ContractHead
 from grace.model.entry import Ref, ref
-from grace.model.records import Lease
+from grace.model.records import Lease, Subsystem
 from grace.stores.dynamo import DynamoStore
-from grace.stores.plan import Transaction
-from tests.stores.builders import ALIAS, assert_sound, commit, contract, lease, mission, number_of_entries, written
+from grace.stores.plan import LATEST, Transaction
+from grace.stores.rows import row_of
+from tests.stores.builders import ALIAS, AT, assert_sound, commit, contract, lease, mission, number_of_entries, written
 from tests.stores.conftest import LANES, LOG, STATE, Waits
 
 Actions = list[dict[str, Any]]
@@ -41,7 +42,7 @@ def unconditional(action: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows_of(transaction: Transaction) -> slice:
-    return slice(2, 2 + len(transaction.rows))
+    return slice(1, 1 + len(transaction.rows))
 
 
 def nothing_missing(actions: Actions, _: Transaction) -> Actions:
@@ -49,17 +50,28 @@ def nothing_missing(actions: Actions, _: Transaction) -> Actions:
 
 
 def no_command_mark(actions: Actions, _: Transaction) -> Actions:
-    return [unconditional(actions[0]), *actions[1:]]
+    return [*actions[:-1], unconditional(actions[-1])]
+
+
+def no_marks(actions: Actions, transaction: Transaction) -> Actions:
+    bare = row_of(transaction.head.model_copy(update={"marks": ""}))
+    actions[1]["Put"]["Item"]["doc"] = {"S": bare.doc}
+    return actions
+
+
+def no_head_told(actions: Actions, _: Transaction) -> Actions:
+    del actions[1]["Put"]["ReturnValuesOnConditionCheckFailure"]
+    return actions
 
 
 def no_versions(actions: Actions, transaction: Transaction) -> Actions:
     there = rows_of(transaction)
-    return [*actions[:2], *map(unconditional, actions[there]), *actions[there.stop :]]
+    return [actions[0], *map(unconditional, actions[there]), *actions[there.stop :]]
 
 
 def no_lane_condition(actions: Actions, transaction: Transaction) -> Actions:
     entries = len(actions) - len(transaction.entries)
-    return [actions[0], unconditional(actions[1]), *actions[2:entries], *map(unconditional, actions[entries:])]
+    return [unconditional(actions[0]), *actions[1:entries], *map(unconditional, actions[entries:])]
 
 
 def no_checks(actions: Actions, _: Transaction) -> Actions:
@@ -95,6 +107,26 @@ def said_once(store: DynamoStore) -> None:
     head = head_of(store)
     store.commit(commit(head, head, command="draft"))
     assert number_of_entries(store) == 1
+
+
+def known_again(store: DynamoStore) -> None:
+    """F02: who repeats without reading hears that it was done, though another command has followed."""
+    head = written(store, contract(), command="draft")
+    written(store, head, head)
+    again = None
+    with expected(Conflict):
+        again = store.commit(commit(contract(), command="draft"))
+    assert again is not None
+    assert (again.replayed, again.version) == (True, 1)
+
+
+def said_once_for_ever(store: DynamoStore) -> None:
+    """F04: a stream without an end, whose head has forgotten its first entries."""
+    part = written(store, Subsystem(name="triage", at=AT), command="first")
+    for _ in range(LATEST + 1):
+        part = written(store, part, part)
+    store.commit(commit(part, part, command="first"))
+    assert number_of_entries(store) == LATEST + 2
 
 
 def no_lost_update(store: DynamoStore) -> None:
@@ -160,7 +192,10 @@ class expected:  # noqa: N801 - reads as a word of the sentence
 
 
 MECHANISMS = [
-    (said_once, no_command_mark),
+    (said_once, no_marks),
+    (known_again, no_marks),
+    (known_again, no_head_told),
+    (said_once_for_ever, no_command_mark),
     (no_lost_update, no_versions),
     (one_chain, no_lane_condition),
     (seen_is_checked, no_checks),

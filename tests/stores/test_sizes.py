@@ -48,14 +48,14 @@ def test_a_head_fills_one_write_unit(dynamo: DynamoStore, head: Head) -> None:
     assert size(row) <= 1024
 
 
-def test_a_commit_is_eight_units_and_two_for_each_item(dynamo: DynamoStore, dynamodb: Any) -> None:
+def test_a_commit_is_six_units_and_two_for_each_item(dynamo: DynamoStore, dynamodb: Any) -> None:
     spent = units(dynamodb)
     opened = written(dynamo, mission())
     head = written(dynamo, contract(), also=(change(opened.model_copy(update={"contract_id": "c-1"}), opened),))
     moved = {"status": ContractStatus.EXECUTING, "fence": 1, "updated_at": AT + timedelta(seconds=3)}
     written(dynamo, head.model_copy(update=moved), head, items=(lease(),))
 
-    assert spent == [8, 12, 10]
+    assert spent == [6, 10, 8]
 
 
 def test_a_long_document_is_kept_deflated_and_comes_back_whole(dynamo: DynamoStore, dynamodb: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.errors import IntegrityError, InvalidCommit
-from grace.ledger.entries import LARGEST, Line, check_body, entry_id, parse, seal
+from grace.ledger.entries import LARGEST, Line, check_body, entry_id, mark, parse, seal
 from grace.ledger.lanes import GENESIS, LaneHead, check_lane, lane_of
 from grace.ledger.replay import entries_of, replay
 from grace.model.base import Head, canonical
@@ -150,7 +150,9 @@ def test_replaying_needs_the_whole_stream_in_order() -> None:
     entries = [parse(data) for data in chain(8)[1]]
     mine = [e for e in entries if e.stream == "c-0"]
 
-    assert replay(Head, mine) == Head(corr="r-1", version=4, log=(1, 3, 5, 7))
+    assert replay(Head, mine) == Head(
+        corr="r-1", version=4, log=(1, 3, 5, 7), marks="".join(mark(entry_id("k-1", n)) for n in (1, 2, 3, 4))
+    )
     with pytest.raises(IntegrityError, match="lead to no Head"):
         replay(Head, [])
     for wrong in (mine[1:], [mine[0], mine[2]], [mine[0], entries[3]], mine[::-1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ LARGE = 8 * 1024
 """An entry beyond this many bytes should be a claim check: it is written, and a warning with it."""
 LARGEST = 60_000
 """An entry beyond this many bytes is refused; an entry bundle has room for 65,535."""
+MARK_BYTES, MARK_LENGTH = 6, 8
+"""A mark of an entry: so many bytes of its id, so many characters."""
 DEEPEST = 20
 """How deep a body may nest."""
 
@@ -50,6 +53,26 @@ class Line:
 def entry_id(command: str, index: int) -> str:
     """Return the id of a command's entry: repeating the command gives the same ids."""
     return sha256_hex(f"{command}#{index}".encode())
+
+
+def mark(of_entry: str) -> str:
+    """Return what a head keeps of an entry's id: the first six bytes, as eight characters.
+
+    Two of a stream's commands share one with a chance of 2**-48; the second would then be taken for done.
+    """
+    return base64.urlsafe_b64encode(bytes.fromhex(of_entry[: 2 * MARK_BYTES])).decode()
+
+
+def done_before(command: str, marks: str) -> int | None:
+    """Return the version a stream's head had when this command had been carried out, by its marks; None: it was not."""
+    kept = [marks[at : at + MARK_LENGTH] for at in range(0, len(marks), MARK_LENGTH)]
+    first = mark(entry_id(command, 0))
+    if first not in kept:
+        return None
+    after = kept.index(first) + 1
+    while after < len(kept) and kept[after] == mark(entry_id(command, after - kept.index(first))):
+        after += 1
+    return after
 
 
 def check_body(body: dict[str, Json], where: str) -> dict[str, Json]:

@@ -9,14 +9,14 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from grace.errors import IntegrityError
-from grace.ledger.entries import SET, parse
+from grace.ledger.entries import SET, mark, parse
 from grace.model.approval import Approval
 from grace.model.base import Head, Json
 from grace.model.entry import Entry
 
 T = TypeVar("T", bound=Head)
 
-BOOKKEEPING = {"v", "version", "log"}
+BOOKKEEPING = {"v", "version", "log", "marks"}
 """What follows from the entries' own places and is therefore never written into them."""
 
 
@@ -41,6 +41,7 @@ def replay(kind: type[T], entries: Iterable[Entry]) -> T:
     """
     state: dict[str, Json] = {}
     log: list[int] = []
+    marks = ""
     stream = ""
     for entry in entries:
         if entry.sseq != len(log) + 1 or (log and entry.stream != stream):
@@ -49,9 +50,10 @@ def replay(kind: type[T], entries: Iterable[Entry]) -> T:
             )
         stream = entry.stream
         log.append(entry.lseq)
+        marks += "" if kind.endless else mark(entry.id)
         state.update(entry.body.get(SET, {}))
     try:
-        return kind.model_validate({**state, "version": len(log), "log": log})
+        return kind.model_validate({**state, "version": len(log), "log": log, "marks": marks})
     except ValidationError as exc:
         raise IntegrityError(f"the entries of {stream} lead to no {kind.__name__}: {exc.errors()[0]['loc']}") from exc
 

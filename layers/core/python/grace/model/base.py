@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -65,11 +65,16 @@ class Head(Item):
     """A versioned state item with a stream of log entries: each entry written for it raises `version` by one.
 
     `log` holds the positions of its entries in their lane, so its whole story is one read of the head and one
-    read of the entries. `corr` is the correlation id of the alert that began it.
+    read of the entries. `marks` holds, entry by entry, what tells the command that wrote it (`ledger.entries.mark`).
+    `corr` is the correlation id of the alert that began it.
     """
+
+    endless: ClassVar[bool] = False
+    """Whether the stream goes on for ever: then its head keeps the latest of `log` alone and no marks."""
 
     corr: str
     log: tuple[int, ...] = ()
+    marks: str = ""
 
     @property
     def stream(self) -> str:

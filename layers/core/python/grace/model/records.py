@@ -209,6 +209,8 @@ class Standing(Item):
 class KillSwitch(Head):
     """Whether new side effects are forbidden. Absent means never thrown; unreadable counts as thrown."""
 
+    endless = True
+
     on: bool
     reason: str
     by: str
@@ -228,6 +230,8 @@ class KillSwitch(Head):
 
 class Subsystem(Head):
     """The stream of a part of Grace that speaks for no contract: quarantined messages, refusals, sweeps."""
+
+    endless = True
 
     name: str = Field(pattern=r"^[a-z]{2,32}$")
     count: int = 0

@@ -16,7 +16,7 @@ from grace.stores import keys
 from grace.stores.calling import Patience, Tries
 from grace.stores.errors import Cancelled
 from grace.stores.keys import PARTITION, SORT, Key, Table
-from grace.stores.plan import Check, Transaction, plan
+from grace.stores.plan import Check, Plan, Transaction, plan
 from grace.stores.rows import Row, Rows, item_of
 
 T = TypeVar("T", bound=Item)
@@ -28,8 +28,9 @@ SHORT = 640
 """A document of more characters is kept deflated: with keys and index a long-lived head still fills one write unit."""
 _FAILED = "ConditionalCheckFailed"
 _UNDECIDED = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_COMMAND, _LANE, _ROWS = 0, 1, 2
-"""Where a transaction's actions are: the command's mark, the lane's head, then rows, checks and entries."""
+_LANE, _ROWS, _COMMAND = 0, 1, -1
+"""Where a transaction's actions are: the lane's head, rows (the commit's own head first), checks and entries; last the
+command of an endless stream."""
 
 
 class DynamoStore:
@@ -103,13 +104,15 @@ class DynamoStore:
             Unavailable: no answer came, repeatedly; it may have been written, and repeating finds out.
         """
         planned, tries = plan(commit, self._lanes), Tries(self._patience)
+        if planned.done is not None:
+            return Committed(replayed=True, version=planned.done)
         while True:
             lane = self._lane_heads.pop(planned.lane, None) or self._lane(planned.lane, tries)
             transaction = planned.on(lane)
             try:
                 tries.call(self._client.transact_write_items, self._where, TransactItems=self._actions(transaction))
             except Cancelled as exc:
-                done = _done_before(exc)
+                done = _done_before(exc, planned, transaction)
                 if done is not None:
                     return Committed(replayed=True, version=done)
                 error = _verdict(exc, transaction)
@@ -168,14 +171,19 @@ class DynamoStore:
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _actions(self, transaction: Transaction) -> list[dict[str, Any]]:
-        mark = {"version": _n(transaction.head.version), keys.EXPIRES: _n(transaction.forget_at)}
-        return [
-            self._put(transaction.command, mark, 0, ReturnValuesOnConditionCheckFailure="ALL_OLD"),
+        actions = [
             self._put_lane(transaction.before, transaction.after),
             *(self._put_row(row, n) for row, n in zip(transaction.rows, transaction.expected, strict=True)),
             *(self._check(check) for check in transaction.checks),
             *(self._put(key, {"entry": {"B": data}}, 0) for key, data in transaction.entries),
         ]
+        if transaction.command:
+            said = {"version": _n(transaction.head.version), keys.EXPIRES: _n(transaction.command.forget_at)}
+            actions.append(self._put(transaction.command.key, said, 0))
+            actions[_COMMAND]["Put"]["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        else:
+            actions[_ROWS]["Put"]["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return actions
 
     def _put(self, key: Key, attributes: Attributes, expected: int, **more: Any) -> dict[str, Any]:
         row = {"TableName": self._names[key.table], "Item": _address(key) | attributes}
@@ -207,10 +215,17 @@ class DynamoStore:
         return {"ConditionCheck": row | _at_version(check.version)}
 
 
-def _done_before(exc: Cancelled) -> int | None:
-    """Return the version that the command led to when it was carried out before, whatever else has failed now."""
-    mark = exc.reasons[_COMMAND]
-    return int(mark["Item"]["version"]["N"]) if mark.get("Code") == _FAILED else None
+def _done_before(exc: Cancelled, planned: Plan, transaction: Transaction) -> int | None:
+    """Return the version that the command led to when it was carried out before, whatever else has failed now.
+
+    Where it was, the head has moved on, so its condition failed and the answer brings it as it stands.
+    """
+    reason = exc.reasons[_COMMAND if transaction.command else _ROWS]
+    if reason.get("Code") != _FAILED:
+        return None
+    if transaction.command:
+        return int(reason["Item"]["version"]["N"])
+    return planned.done_by(item_of(type(transaction.head), _row(reason["Item"]))) if "Item" in reason else None
 
 
 def _verdict(exc: Cancelled, transaction: Transaction) -> GraceError:

@@ -17,7 +17,7 @@ from grace.model.contract import Pointer
 from grace.model.entry import Commit, Committed, Entry, Ref
 from grace.stores import keys
 from grace.stores.keys import Key
-from grace.stores.plan import Transaction, plan
+from grace.stores.plan import Plan, Transaction, plan
 from grace.stores.rows import Row, Rows, item_of
 
 T = TypeVar("T", bound=Item)
@@ -76,14 +76,16 @@ class MemoryStore:
         planned = plan(commit, self._lanes)
         with self._lock:
             transaction = planned.on(self._lane_heads.get(planned.lane, LaneHead(planned.lane)))
-            if transaction.command in self._commands:
-                return Committed(replayed=True, version=self._commands[transaction.command])
+            done = self._done_before(planned, transaction)
+            if done is not None:
+                return Committed(replayed=True, version=done)
             self._check(transaction)
             for row in transaction.rows:
                 self._put(row)
             self._entries.update(transaction.entries)
             self._lane_heads[planned.lane] = transaction.after
-            self._commands[transaction.command] = transaction.head.version
+            if transaction.command:
+                self._commands[transaction.command.key] = transaction.head.version
         return Committed(replayed=False, version=transaction.head.version, head=transaction.head)
 
     def story(self, stream: str) -> list[Entry]:
@@ -103,6 +105,13 @@ class MemoryStore:
 
     def _row(self, key: Key) -> Row | None:
         return self._partitions.get(key.pk, {}).get(key.sk)
+
+    def _done_before(self, planned: Plan, transaction: Transaction) -> int | None:
+        if transaction.command:
+            return self._commands.get(transaction.command.key)
+        row = self._row(transaction.rows[0].key)
+        stored = planned.done_by(item_of(type(transaction.head), row)) if row else None
+        return planned.done if stored is None else stored
 
     def _check(self, transaction: Transaction) -> None:
         for row, expected in zip(transaction.rows, transaction.expected, strict=True):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from grace.errors import InvalidCommit
-from grace.ledger.entries import LARGE, SET, SKEW, Line, check_body, entry_id, seal
+from grace.ledger.entries import LARGE, SET, SKEW, Line, check_body, done_before, entry_id, mark, seal
 from grace.ledger.lanes import LaneHead, lane_of
 from grace.ledger.replay import difference
 from grace.model.base import SCHEMA_VERSION, Head, Item, Json
@@ -24,12 +24,11 @@ from grace.stores.rows import Row, check_readable, row_of
 from grace.stores.rules import check_past, check_transition
 
 REMEMBERED = timedelta(days=400)
-"""How long a command id is kept: longer than any of ours can come again."""
+"""How long the command of an endless stream is kept: longer than any of ours can come again."""
 ROOM = 100
 """The actions one DynamoDB transaction holds."""
 LATEST = 64
-"""A part of the system speaks for ever: its head keeps the positions of its latest entries only. A contract's and a
-mission's keep all."""
+"""An endless stream's head keeps the positions of so many of its latest entries. A contract's and a mission's keep all."""
 
 T = TypeVar("T", bound=Item)
 
@@ -45,14 +44,22 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """The row of a command of an endless stream; it may be dropped from the epoch second `forget_at` on."""
+
+    key: keys.Key
+    forget_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
     """All or nothing: each row as the version after the one that must be stored, the entries, the lane, the command.
 
-    `forget_at` is the epoch second from which the command's mark may be dropped.
+    The first of `rows` is the commit's own head.
     """
 
-    command: keys.Key
-    forget_at: int
+    command: Command | None
+    """What says that the command was carried out, where the head's marks do not."""
     before: LaneHead
     after: LaneHead
     rows: tuple[Row, ...]
@@ -75,6 +82,15 @@ class Plan:
     expected: tuple[int, ...]
     checks: tuple[Check, ...]
 
+    @property
+    def done(self) -> int | None:
+        """The version the command led to, when the head it was decided on says that it was carried out before."""
+        return self.done_by(self.commit.was)
+
+    def done_by(self, head: Head | None) -> int | None:
+        """Return the version the command led to, as this head of its stream knows it; None when it knows nothing."""
+        return done_before(self.commit.command, head.marks) if head else None
+
     def on(self, lane: LaneHead) -> Transaction:
         """Return the transaction that continues the lane.
 
@@ -86,6 +102,7 @@ class Plan:
         heads: list[Head] = []
         for change, lines in self.changes:
             log = list(change.was.log) if change.was else []
+            marks = change.was.marks if change.was else ""
             for line in lines:
                 data, after = seal(line, after, now)
                 if len(data) > LARGE:
@@ -94,12 +111,14 @@ class Plan:
                     )
                 entries.append((keys.entry(after.lane, after.n), data))
                 log.append(after.n)
-            if not isinstance(change.head, (ContractHead, Mission)):
-                log = log[-LATEST:]
-            heads.append(_next(change.head, len(lines), log=tuple(log)))
+                marks += mark(line.id)
+            if change.head.endless:
+                log, marks = log[-LATEST:], ""
+            heads.append(_next(change.head, len(lines), log=tuple(log), marks=marks))
         return Transaction(
-            command=keys.command(self.commit.command),
-            forget_at=now // 1000 + int(REMEMBERED.total_seconds()),
+            command=Command(keys.command(self.commit.command), now // 1000 + int(REMEMBERED.total_seconds()))
+            if self.commit.head.endless
+            else None,
             before=lane,
             after=after,
             rows=(*(row_of(head) for head in heads), *self.rows),
