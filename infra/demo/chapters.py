@@ -25,6 +25,8 @@ class Chapters:
             "contract.drafted": self._drafted,
             "approval.requested": self._asked,
             "approval.vote": self._voted,
+            "approval.approved": self._voted,
+            "approval.rejected": self._voted,
             "contract.snapshotted": self._snapshotted,
             "contract.executing": self._executing,
             "contract.executed": self._executed,

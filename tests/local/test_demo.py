@@ -96,7 +96,7 @@ def test_the_change_that_needs_a_person_waits_and_runs_once(report: dict[str, An
     shown = json.loads(grace(root, "show", memory["contract"], "--json").stdout)
     types = [entry["type"] for entry in shown["story"]]
     assert types.count("contract.executed") == 1
-    assert types.index("approval.requested") < types.index("approval.vote") < types.index("contract.executing")
+    assert types.index("approval.requested") < types.index("approval.approved") < types.index("contract.executing")
     assert [(vote["person"], vote["via"]) for vote in shown["votes"]] == [("ana", "iam")]
     assert len(types) == memory["entries"]
 

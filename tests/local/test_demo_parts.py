@@ -302,8 +302,8 @@ def test_a_success_that_was_not_measured_is_counted() -> None:
     assert unproven(of(world, contract, supporting=0))
     assert unproven(of(world, contract, id="e99"))
     assert unproven(replace(of(world, contract), evidence={}))
-    baseline: dict[str, Evidence] = {"baseline": of(world, contract).evidence["outcome"]}
-    assert unproven(replace(of(world, contract), evidence=baseline))
+    before: dict[str, Evidence] = {"preflight": of(world, contract).evidence["outcome"]}
+    assert unproven(replace(of(world, contract), evidence=before))
 
 
 def test_what_is_not_called_a_success_needs_no_proof() -> None:

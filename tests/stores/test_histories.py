@@ -19,7 +19,7 @@ from grace.errors import Conflict, TransientError
 from grace.model.contract import TERMINAL, TRANSITIONS, ContractHead
 from grace.model.entry import Ref, ref
 from grace.model.mission import Mission
-from grace.model.records import HourLimit, Lease
+from grace.model.records import Breaker, Lease
 from grace.stores.calling import client
 from grace.stores.dynamo import DynamoStore
 from grace.stores.memory import MemoryStore
@@ -155,8 +155,8 @@ def test_many_writers_lose_nothing(body: str, request: pytest.FixtureRequest) ->
     """Each adds one, again and again, to one shared counter and to its own mission; every addition is there at the end."""
     count, rounds = (8, 60) if body == "memory" else (4, 6)
     stores = writers(body, request, count)
-    written(stores[0], mission("shared"), items=(HourLimit(playbook="p", hour="1"),))
-    limit: Ref[HourLimit] = ref(HourLimit, "p", "1")
+    written(stores[0], mission("shared"), items=(Breaker(service="s"),))
+    limit: Ref[Breaker] = ref(Breaker, "s")
 
     def work(me: int) -> None:
         store, own = stores[me], None
@@ -164,7 +164,9 @@ def test_many_writers_lose_nothing(body: str, request: pytest.FixtureRequest) ->
             while True:
                 used = store.read(limit, stream=mission(str(me)).family).need(limit)
                 fresh = (own or mission(str(me))).model_copy(update={"signals": n + 1})
-                made = commit(fresh, own, command=f"{me}-{n}", items=(used.model_copy(update={"used": used.used + 1}),))
+                made = commit(
+                    fresh, own, command=f"{me}-{n}", items=(used.model_copy(update={"failures": used.failures + 1}),)
+                )
                 try:
                     done = store.commit(made)
                 except TransientError:
@@ -175,7 +177,7 @@ def test_many_writers_lose_nothing(body: str, request: pytest.FixtureRequest) ->
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(work, range(count)))
 
-    assert stores[0].read(limit).need(limit).used == count * rounds
+    assert stores[0].read(limit).need(limit).failures == count * rounds
     assert number_of_entries(stores[0]) == count * rounds + 1
     assert_sound(stores[0], *(mission(str(me)) for me in range(count)))
 

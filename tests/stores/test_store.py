@@ -13,7 +13,7 @@ from grace.model.approval import Approval, ApprovalStatus, Vote
 from grace.model.contract import ContractHead, ContractStatus
 from grace.model.entry import ref
 from grace.model.mission import Mission, MissionStatus
-from grace.model.records import HourLimit, InFlight, KillSwitch, Lease, Subsystem
+from grace.model.records import Breaker, InFlight, KillSwitch, Lease, Subsystem
 from grace.stores.memory import MemoryStore
 from grace.stores.plan import LATEST
 from tests.stores.builders import (
@@ -77,13 +77,13 @@ def test_reading_what_is_not_there(store: Any) -> None:
 
 def test_more_items_than_one_batch_holds(store: Any) -> None:
     for part in range(2):
-        limits = tuple(HourLimit(playbook="p", hour=f"{part}{n:03d}", used=n) for n in range(60))
+        limits = tuple(Breaker(service=f"s{part}{n:03d}", failures=n) for n in range(60))
         written(store, mission(str(part)), items=limits)
-    wanted = [ref(HourLimit, "p", f"{part}{n:03d}") for part in range(2) for n in range(60)]
+    wanted = [ref(Breaker, f"s{part}{n:03d}") for part in range(2) for n in range(60)]
 
     view = store.read(*wanted, *wanted, stream="m-1")
 
-    assert [view.need(where).used for where in wanted] == [*range(60), *range(60)]
+    assert [view.need(where).failures for where in wanted] == [*range(60), *range(60)]
 
 
 def test_a_newer_version_wins_and_nothing_of_the_older_commit_is_kept(store: Any) -> None:
@@ -108,7 +108,7 @@ def test_a_newer_version_wins_and_nothing_of_the_older_commit_is_kept(store: Any
         pytest.param({"items": (lease(),)}, id="an item that exists already"),
         pytest.param({"items": (lease(version=2),)}, id="an item at another version"),
         pytest.param({"unchanged": (lease(version=2),)}, id="a read item that has changed"),
-        pytest.param({"unchanged": (HourLimit(playbook="p", hour="1", version=1),)}, id="a read item that is gone"),
+        pytest.param({"unchanged": (Breaker(service="s", version=1),)}, id="a read item that is gone"),
         pytest.param({"absent": (ref(Lease, ALIAS),)}, id="an absent item that is there"),
     ],
 )

@@ -116,7 +116,8 @@ def test_json_is_the_whole_dossier(grace: Command, deployed: Deployed) -> None:
     document = json.loads(grace("show", contract, "--json").out)
     assert document == dossier(contract, world).document()
     assert [entry["type"] for entry in document["story"]] == [entry.type for entry in world.store.story(contract)]
-    assert set(document["evidence"]) == {"baseline", "outcome"}
+    assert set(document["evidence"]) == {"outcome"}
+    assert document["steps"][0]["baseline"]["lines"]
     assert document["outcome"]["status"] == "verified"
 
 

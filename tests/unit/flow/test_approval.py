@@ -165,7 +165,7 @@ def test_d13_a_second_answer_is_told_the_first_and_the_other_decision_is_refused
     assert refusal(lambda: vote(world, contract, "ada", "reject")) == "decided_otherwise"
     run(world)
     assert vote(world, contract, "ada").outcome == "already", "also after the end"
-    assert story(world, contract).count("approval.vote") == 1
+    assert story(world, contract).count("approval.approved") == 1
 
 
 def test_f28_fifty_votes_of_one_person_at_once_are_one_vote() -> None:

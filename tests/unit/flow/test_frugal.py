@@ -8,7 +8,7 @@ import pytest
 
 from grace.model.base import canonical
 from grace.model.contract import Baseline, BeforeLine, Contract, ContractStatus, Ticket
-from grace.model.records import Evidence, Lease
+from grace.model.records import Evidence, Lease, Step
 from tests.support.world import START
 from tests.unit.flow.scenes import ended, incident, need, run, shop, story, until, vote
 
@@ -21,11 +21,12 @@ def test_the_time_before_the_action_is_kept_in_the_transaction_of_the_intent() -
     assert "contract.measured" not in written
 
     until(world, "Settle", execution.name)
-    kept = need(world, Evidence, execution.name, "baseline")
+    kept = need(world, Step, execution.name, "execute").baseline
     entry = next(e for e in world.store.story(execution.name) if e.type == "contract.executing")
-    assert kept.before
-    assert entry.body["before"] == {line.id: line.result for line in kept.before}
-    assert {line.id for line in kept.before} <= {line.id for line in need(world, Contract, execution.name).expect}
+    assert kept
+    assert kept.lines
+    assert entry.body["before"] == {line.id: line.result for line in kept.lines}
+    assert {line.id for line in kept.lines} <= {line.id for line in need(world, Contract, execution.name).expect}
     assert execution.document["baseline"] is None
 
 

@@ -17,7 +17,7 @@ from grace.flow import gate
 from grace.flow.execute import execute
 from grace.flow.gate import hour_of
 from grace.model.contract import ContractStatus
-from grace.model.records import HourLimit, InFlight, Lease, Step
+from grace.model.records import InFlight, Lease, Step
 from tests.support.machine import Execution
 from tests.support.playbooks import catalogued, roll_back_alias
 from tests.support.world import START, World
@@ -127,29 +127,20 @@ def test_the_hourly_limit_counts_by_the_clock_hour() -> None:
     world = fleet(2, per_hour=1)
     first, second = world.contracts()
     world.machine.run(world.workflow.executions[first])
-    assert need(world, HourLimit, "roll_back_lambda_alias", hour_of(START)).used == 1
+    assert need(world, InFlight).used("roll_back_lambda_alias", hour_of(START)) == 1
     world.clock.advance(3600)
     until(world, "Settle", second)
-    assert need(world, HourLimit, "roll_back_lambda_alias", hour_of(world.clock.now())).used == 1
+    assert need(world, InFlight).acted == {"roll_back_lambda_alias": 1}
+    assert need(world, InFlight).hour == hour_of(world.clock.now())
 
 
-def test_the_gate_looks_up_its_limit_under_one_time_also_at_the_turn_of_an_hour() -> None:
-    world = shop()
-    execution = until(world, "Execute")
-    turn = START + timedelta(hours=1)
-    world.clock.advance((turn - world.clock.now()).total_seconds() - 3000)
-    lease = need(world, Lease, SHOP)
-    assert world.clock.now() < lease.until
-    times = iter([turn - timedelta(seconds=2990), turn])
-
-    class Turning:
-        def now(self) -> Any:
-            return next(times, turn - timedelta(seconds=2990))
-
-    real, world.clock = world.clock, Turning()  # type: ignore[assignment]
-    execute(call_of(execution, "execute"), world)
-    world.clock = real
-    assert world.lambdas.changes == 1
+def test_a_clock_that_is_behind_counts_in_the_later_hour() -> None:
+    later = (
+        InFlight().joined("c-1", "p", "2026013113").joined("c-2", "p", "2026013112").joined("c-1", "q", "2026013112")
+    )
+    assert (later.hour, later.acted, later.contracts) == ("2026013113", {"p": 2, "q": 1}, ("c-1", "c-2"))
+    assert (later.used("p", "2026013112"), later.used("p", "2026013113"), later.used("p", "2026013114")) == (2, 2, 0)
+    assert later.joined("c-3", "q", "2026013114").acted == {"q": 1}
 
 
 @pytest.mark.parametrize(("seconds", "acts"), [(890, False), (910, True)])

@@ -13,7 +13,7 @@ from grace.flow import triage as triage_door
 from grace.model.contract import ContractStatus, Mode
 from grace.model.metric import Metric
 from grace.model.mission import MissionStatus
-from grace.model.records import HourLimit, Subsystem
+from grace.model.records import InFlight, Subsystem
 from tests.support.playbooks import roll_back_alias
 from tests.support.world import World, alarm_event, shop_metric
 from tests.unit.flow.scenes import (
@@ -22,7 +22,6 @@ from tests.unit.flow.scenes import (
     check,
     check_log,
     ended,
-    every,
     heads,
     incident,
     missions,
@@ -56,7 +55,7 @@ def test_f42_ten_thousand_alarms_over_a_hundred_services_are_at_most_a_hundred_s
     assert len(world.messages.notified) <= 101, "one a story, and one for the playbook's breaker"
     assert world.telemetry.counts[Metric.CONTRACTS_CREATED] == 100
     if mode is Mode.AUTONOMOUS:
-        assert sum(limit.used for limit in every(world, HourLimit)) <= 3
+        assert sum(need(world, InFlight).acted.values()) <= 3
         assert len([h for h in heads(world) if h.acted_at]) == 3
         ended(world)
     assert {h.status for h in heads(world)} <= {

@@ -146,11 +146,16 @@ def _record(cast: _Cast, services: Services) -> None:
     loaded, vote = cast.loaded, cast.vote
     final = cast.status is not ApprovalStatus.PENDING
     voters = (*cast.approval.votes, vote.person)
-    entries = [
-        EntryDraft(type="approval.vote", body={"person": vote.person, "decision": vote.decision, "digest": vote.digest})
-    ]
-    if final:
-        entries.append(EntryDraft(type=f"approval.{cast.status.value}", body={"by": list(voters)}))
+    # The vote that decides and the decision are one event: one entry.
+    entry = EntryDraft(
+        type=f"approval.{cast.status.value}" if final else "approval.vote",
+        body={
+            "person": vote.person,
+            "decision": vote.decision,
+            "digest": vote.digest,
+            **({"by": list(voters)} if final else {}),
+        },
+    )
     after = cast.approval.model_copy(
         update={
             "status": cast.status,
@@ -170,7 +175,7 @@ def _record(cast: _Cast, services: Services) -> None:
         head,
         door="answer",
         command=("vote", vote.person),
-        entries=entries,
+        entries=[entry],
         items=[vote, after],
         actor=f"person:{vote.person}",
     )

@@ -16,7 +16,7 @@ from grace.model.contract import Baseline, Call, ContractStatus, EffectClass, Ti
 from grace.model.entry import EntryDraft, ref
 from grace.model.ids import command_id
 from grace.model.metric import Metric
-from grace.model.records import Breaker, Evidence, Step, StepStatus
+from grace.model.records import Breaker, Step, StepStatus
 from grace.ports import Services
 from grace.resources.base import Captured, Restorable, digest_of, resource_type
 
@@ -47,8 +47,8 @@ def execute(call: Call, services: Services) -> Ticket:
 
 
 def _execute(ticket: Ticket, services: Services) -> Ticket:
-    step_ref, at = ref(Step, ticket.contract_id, "execute"), services.clock.now()
-    loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook, at), at=at)
+    step_ref = ref(Step, ticket.contract_id, "execute")
+    loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook))
     step = loaded.view.get(step_ref)
     if step and step.status is StepStatus.DONE:
         return _went(ticket)
@@ -97,10 +97,11 @@ def _intend(
         before_digest=work.now.digest,
         expected_digest=digest_of(work.act.predict(work.now.state, work.parameters)),
         at=loaded.at,
+        baseline=baseline,
     )
     lease_until = loaded.at + timedelta(seconds=lease_seconds(contract))
     probe = probing(passed.breaker, head.contract_id, loaded.at)
-    flying = tuple(sorted({*passed.in_flight.contracts, head.contract_id}))
+    flying = passed.in_flight.joined(head.contract_id, contract.playbook, gate.hour_of(loaded.at))
     after = advance(
         services,
         loaded,
@@ -127,20 +128,14 @@ def _intend(
         items=[
             step,
             passed.lease.model_copy(update={"until": lease_until, "last_action_at": loaded.at}),
-            passed.hour.model_copy(update={"used": passed.hour.used + 1}),
-            passed.in_flight.model_copy(update={"contracts": flying}),
+            flying,
             *([probe] if probe else []),
-            *([_evidence(head.contract_id, baseline)] if baseline else []),
         ],
         unchanged=passed.unchanged,
         absent=passed.absent,
     )
     service = probe.model_copy(update={"version": probe.version + 1}) if probe else passed.breaker
     return after, step.model_copy(update={"version": 1}), service
-
-
-def _evidence(contract_id: str, baseline: Baseline) -> Evidence:
-    return Evidence(contract_id=contract_id, phase="baseline", taken_at=baseline.taken_at, before=baseline.lines)
 
 
 def _unanswered(loaded: Loaded, service: Breaker, error: GraceError, services: Services) -> None:

@@ -14,7 +14,7 @@ from grace.model.contract import ContractHead, Mode
 from grace.model.diagnosis import Diagnosis
 from grace.model.entry import ref
 from grace.model.mission import Mission, OpenGroup
-from grace.model.records import HourLimit, KillSwitch, Lease
+from grace.model.records import InFlight, KillSwitch, Lease
 from grace.model.resource import ResourceRef, is_arn
 from grace.model.signal import Severity, Signal, SignalState
 from grace.playbooks.index import candidates
@@ -205,10 +205,10 @@ def _diagnosed(signal: Signal, services: Services, rulebook: Rulebook) -> list[C
 
 
 def _limit(playbook: str, services: Services) -> Check:
-    hour_ref = ref(HourLimit, playbook, hour_of(services.clock.now()))
-    used = services.store.read(hour_ref).get(hour_ref)
+    flight_ref = ref(InFlight)
+    flight = services.store.read(flight_ref).get(flight_ref)
     allowed = next(p.spec.limits.per_hour for p in services.catalogue.playbooks if p.spec.name == playbook)
-    acted = used.used if used else 0
+    acted = flight.used(playbook, hour_of(services.clock.now())) if flight else 0
     return _checked("limit", ok=acted < allowed, says=f"{playbook} acted {acted} of {allowed} times this hour")
 
 

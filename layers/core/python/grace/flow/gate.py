@@ -14,7 +14,7 @@ from grace.model.approval import Approval, ApprovalStatus, Vote
 from grace.model.base import Item
 from grace.model.contract import TERMINAL, Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Ref, ref
-from grace.model.records import Breaker, HourLimit, InFlight, KillSwitch, Lease, Snapshot, Standing
+from grace.model.records import Breaker, InFlight, KillSwitch, Lease, Snapshot, Standing
 from grace.ports import Services
 
 APPROVAL_FRESH = timedelta(minutes=10)
@@ -27,7 +27,6 @@ class Passed:
     """What the gate saw, which the intent's transaction requires to be still so."""
 
     lease: Lease
-    hour: HourLimit
     in_flight: InFlight
     snapshot: Snapshot
     breaker: Breaker
@@ -41,13 +40,12 @@ def hour_of(at: datetime) -> str:
 
 
 def refs(
-    resource: str, playbook: str, at: datetime
-) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[HourLimit], Ref[InFlight], Ref[Breaker], Ref[Standing]]:
+    resource: str, playbook: str
+) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[InFlight], Ref[Breaker], Ref[Standing]]:
     """Return the addresses of all that the gate reads beside the contract and its approval."""
     return (
         ref(Lease, resource),
         ref(KillSwitch),
-        ref(HourLimit, playbook, hour_of(at)),
         ref(InFlight),
         ref(Breaker, resource.split(":")[2]),
         ref(Standing, playbook),
@@ -65,9 +63,7 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
         IntegrityError: the snapshot is not the one that was taken.
     """
     contract, view = loaded.contract, loaded.view
-    lease_ref, kill_ref, hour_ref, flight_ref, breaker_ref, standing_ref = refs(
-        contract.resource.arn, contract.playbook, loaded.at
-    )
+    lease_ref, kill_ref, flight_ref, breaker_ref, standing_ref = refs(contract.resource.arn, contract.playbook)
     _standing(loaded)
     unchanged: list[Item] = []
     if asks(contract):
@@ -81,13 +77,12 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
     absent = [where for where, item in ((kill_ref, kill), (standing_ref, standing)) if item is None]
     lease = _lease(view.get(lease_ref), loaded, call_seconds)
     kept = read_snapshot(loaded.head, services)
-    hour = view.get(hour_ref) or HourLimit(playbook=contract.playbook, hour=hour_of(loaded.at))
     flight = view.get(flight_ref) or InFlight()
     if not begun:
-        _limits(loaded, hour, flight, services.catalogue.global_in_flight)
+        _limits(loaded, flight, services.catalogue.global_in_flight)
     service = view.get(breaker_ref) or Breaker(service=contract.resource.service)
     may_call(service, contract.contract_id, loaded.at, begun=begun)
-    return Passed(lease, hour, flight, kept, service, tuple(unchanged), tuple(absent))
+    return Passed(lease, flight, kept, service, tuple(unchanged), tuple(absent))
 
 
 def asks(contract: Contract) -> bool:
@@ -121,10 +116,11 @@ def _lease(lease: Lease | None, loaded: Loaded, call_seconds: int) -> Lease:
     return lease
 
 
-def _limits(loaded: Loaded, hour: HourLimit, flight: InFlight, in_flight: int) -> None:
+def _limits(loaded: Loaded, flight: InFlight, in_flight: int) -> None:
     contract = loaded.contract
-    if hour.used >= contract.limits.per_hour:
-        raise Refused("limit", f"{contract.playbook} has acted {hour.used} times this hour, which is its limit")
+    used = flight.used(contract.playbook, hour_of(loaded.at))
+    if used >= contract.limits.per_hour:
+        raise Refused("limit", f"{contract.playbook} has acted {used} times this hour, which is its limit")
     if len(set(flight.contracts) - {contract.contract_id}) >= in_flight:
         raise Refused("in_flight", f"{len(flight.contracts)} contracts are acting now, which is the global limit")
 

@@ -29,16 +29,14 @@ class Loaded:
     at: datetime
 
 
-def load(ticket: Ticket, services: Services, *more: Ref[Any], at: datetime | None = None) -> Loaded:
+def load(ticket: Ticket, services: Services, *more: Ref[Any]) -> Loaded:
     """Read head, body and `more` in one call and prove that the body is the one the ticket and the head speak of.
-
-    `at` is the time it is read at, where `more` depends on it.
 
     Raises:
         IntegrityError: the body's bytes, the head's digest and the ticket's digest are not one and the same.
         NotFound: there is no such contract.
     """
-    at = at or services.clock.now()
+    at = services.clock.now()
     head_ref, body_ref = ref(ContractHead, ticket.contract_id), ref(Contract, ticket.contract_id)
     view = services.store.read(head_ref, body_ref, *more, stream=ticket.mission_id)
     head, contract = view.need(head_ref), view.need(body_ref)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from grace.model.base import Head, Instant, Item, Json, Model
-from grace.model.contract import BeforeLine, ContractStatus, EffectClass, Mode
+from grace.model.contract import Baseline, ContractStatus, EffectClass, Mode
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.resource import ResourceRef
 
@@ -59,6 +59,8 @@ class Step(Item):
     """The service's own compare-and-set refused the call: nothing of ours took effect."""
     at: Instant
     done_at: Instant | None = None
+    baseline: Baseline | None = None
+    """What was measured directly before the action."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -116,13 +118,12 @@ class GuardReading(Model):
 
 
 class Evidence(Item):
-    """What was measured in one phase of a contract; of the time before the action, `before` is all that is kept."""
+    """What was measured in one phase of a contract; the time directly before the action is with the step."""
 
     contract_id: str
-    phase: Literal["preflight", "baseline", "outcome", "extended", "rollback"]
+    phase: Literal["preflight", "outcome", "extended", "rollback"]
     taken_at: Instant
     observations: tuple[Observation, ...] = ()
-    before: tuple[BeforeLine, ...] = ()
     guards: tuple[GuardReading, ...] = ()
     state_digest: str = ""
     notes: tuple[str, ...] = ()
@@ -133,23 +134,25 @@ class Evidence(Item):
         return (self.contract_id, self.phase)
 
 
-class HourLimit(Item):
-    """How many contracts of a playbook acted in one clock hour (`hour` as 2026013112, UTC)."""
-
-    playbook: str
-    hour: str
-    used: int = 0
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """One per playbook and hour."""
-        return (self.playbook, self.hour)
-
-
 class InFlight(Item):
-    """The contracts acting right now, over all playbooks, for the global limit."""
+    """What all contracts count in: those acting right now, and how many of each playbook acted in one clock hour.
+
+    `hour` is the hour that `acted` counts (2026013112, UTC); one item, because every intent writes both.
+    """
 
     contracts: tuple[str, ...] = ()
+    hour: str = ""
+    acted: dict[str, int] = Field(default_factory=dict)
+
+    def used(self, playbook: str, hour: str) -> int:
+        """Return how many contracts of a playbook acted in an hour; a clock that is behind reads the later hour."""
+        return self.acted.get(playbook, 0) if hour <= self.hour else 0
+
+    def joined(self, contract_id: str, playbook: str, hour: str) -> InFlight:
+        """Return it with one more contract in flight, counted in its hour; an hour that is over is forgotten."""
+        acted = {**(self.acted if hour <= self.hour else {}), playbook: self.used(playbook, hour) + 1}
+        flying = tuple(sorted({*self.contracts, contract_id}))
+        return self.model_copy(update={"contracts": flying, "hour": max(hour, self.hour), "acted": acted})
 
     @property
     def ids(self) -> tuple[str, ...]:
