@@ -181,7 +181,8 @@ def told(entry: Entry) -> str:
     """Return what an entry says to a person."""
     facts = {key: _plain(value) for key, value in entry.body.items() if key != "set"}
     try:
-        return _TOLD[entry.type].format_map(facts)
+        changed = {key: _plain(value) for key, value in entry.body.get("set", {}).items()}
+        return _TOLD[entry.type].format_map(changed | facts)
     except KeyError:
         return f"{entry.type}: " + ", ".join(f"{key} {value}" for key, value in facts.items())
 

@@ -155,7 +155,7 @@ def test_d26_every_event_and_every_record_carries_its_mission(told: tuple[World,
     assert [detail["mission"] for _, detail in world.messages.published] == [mission] * len(world.messages.published)
     assert world.head(contract).mission_id == need(world, Contract, contract).mission_id == mission
     assert {e.contract for e in world.store.story(contract)} == {contract}
-    assert world.store.story(contract)[0].body["mission"] == mission
+    assert world.store.story(contract)[0].body["set"]["mission_id"] == mission
     assert [e.body["contract"] for e in world.store.story(mission) if e.type == "mission.contracted"] == [contract]
 
 

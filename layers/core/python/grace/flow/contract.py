@@ -103,15 +103,11 @@ def _write(mission: Mission, contract: Contract, shown: Preview | None, services
     entries = [
         EntryDraft(
             type="contract.drafted",
+            # Playbook, resource, tier, digest and mission are among what the entry says was set.
             body={
-                "playbook": contract.playbook,
-                "digest": contract.digest(),
-                "resource": contract.resource.arn,
                 "action": contract.action.use,
-                "tier": contract.tier,
                 "mode": contract.mode.value,
                 "diagnosis": contract.diagnosis.value,
-                "mission": contract.mission_id,
             },
         )
     ]

@@ -48,7 +48,7 @@ def execute(call: Call, services: Services) -> Ticket:
 
 def _execute(ticket: Ticket, services: Services) -> Ticket:
     step_ref = ref(Step, ticket.contract_id, "execute")
-    loaded = load(ticket, services, step_ref, *gate.refs(ticket.resource, ticket.playbook))
+    loaded = load(ticket, services, step_ref, *gate.refs(ticket.contract_id, ticket.resource, ticket.playbook))
     step = loaded.view.get(step_ref)
     if step and step.status is StepStatus.DONE:
         return _went(ticket)

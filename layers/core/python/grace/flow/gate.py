@@ -40,15 +40,16 @@ def hour_of(at: datetime) -> str:
 
 
 def refs(
-    resource: str, playbook: str
-) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[InFlight], Ref[Breaker], Ref[Standing]]:
-    """Return the addresses of all that the gate reads beside the contract and its approval."""
+    contract_id: str, resource: str, playbook: str
+) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[InFlight], Ref[Breaker], Ref[Standing], Ref[Approval]]:
+    """Return the addresses of all that the gate reads beside the contract; of approvals the first, mostly the only one."""
     return (
         ref(Lease, resource),
         ref(KillSwitch),
         ref(InFlight),
         ref(Breaker, resource.split(":")[2]),
         ref(Standing, playbook),
+        ref(Approval, contract_id, "1"),
     )
 
 
@@ -63,11 +64,13 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
         IntegrityError: the snapshot is not the one that was taken.
     """
     contract, view = loaded.contract, loaded.view
-    lease_ref, kill_ref, flight_ref, breaker_ref, standing_ref = refs(contract.resource.arn, contract.playbook)
+    lease_ref, kill_ref, flight_ref, breaker_ref, standing_ref, approval_ref = refs(
+        contract.contract_id, contract.resource.arn, contract.playbook
+    )
     _standing(loaded)
     unchanged: list[Item] = []
     if asks(contract):
-        unchanged.append(_approved(loaded, services))
+        unchanged.append(_approved(loaded, view.get(approval_ref), services))
     kill = view.get(kill_ref)
     if kill and kill.on:
         raise Refused("kill_switch", f"the kill switch is on since {kill.at.isoformat()}: {kill.reason}")
@@ -125,11 +128,11 @@ def _limits(loaded: Loaded, flight: InFlight, in_flight: int) -> None:
         raise Refused("in_flight", f"{len(flight.contracts)} contracts are acting now, which is the global limit")
 
 
-def _approved(loaded: Loaded, services: Services) -> Approval:
-    """Read the record again: it must be approved, by enough allowed people, on this digest, and not long ago."""
+def _approved(loaded: Loaded, first: Approval | None, services: Services) -> Approval:
+    """Take the record as it stands: it must be approved, by enough allowed people, on this digest, and not long ago."""
     head, contract = loaded.head, loaded.contract
     approval_ref = ref(Approval, head.contract_id, str(head.generation))
-    approval = services.store.read(approval_ref).get(approval_ref)
+    approval = first if head.generation == 1 else services.store.read(approval_ref).get(approval_ref)
     begun = (ContractStatus.APPROVED, ContractStatus.EXECUTING)
     if head.status not in begun or approval is None or approval.status is not ApprovalStatus.APPROVED:
         raise Refused("not_approved", "the contract needs an approval and has none")

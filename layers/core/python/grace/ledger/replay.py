@@ -16,8 +16,8 @@ from grace.model.entry import Entry
 
 T = TypeVar("T", bound=Head)
 
-BOOKKEEPING = {"v", "version", "log", "marks"}
-"""What follows from the entries' own places and is therefore never written into them."""
+BOOKKEEPING = {"v", "version", "log", "marks", "corr"}
+"""What follows from the entries' own places and names, and is therefore never written among what they change."""
 
 
 WAITING = "awaiting_approval"
@@ -51,7 +51,7 @@ def replay(kind: type[T], entries: Iterable[Entry]) -> T:
         stream = entry.stream
         log.append(entry.lseq)
         marks += "" if kind.endless else mark(entry.id)
-        state.update(entry.body.get(SET, {}))
+        state |= {"corr": entry.corr, **entry.body.get(SET, {})}
     try:
         return kind.model_validate({**state, "version": len(log), "log": log, "marks": marks})
     except ValidationError as exc:
