@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup browser demo test check bench bench-peers lock clean help
+.PHONY: setup browser demo test check bench bench-peers audit lock clean help
 
 BIN := .venv/bin
 SOURCES := $(wildcard layers/core/python functions infra tests)
@@ -41,6 +41,9 @@ bench: setup ## Measure the budgets
 
 bench-peers: setup ## Install the peers beside us and measure those that can be measured here
 	@$(BIN)/python -m tests.bench.peers
+
+audit: setup ## Try a million forged links: what make test tries a part of, in full
+	@$(BIN)/python -m tests.audit
 
 lock: setup ## Compile requirements/*.in and package.json again
 	@for name in uv runtime cedar crypto web dev engine; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
