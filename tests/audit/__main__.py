@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from rich.console import Console
@@ -24,7 +25,7 @@ class Audit(NamedTuple):
     """One audit: what it tries, how often, and the work. The work tells how many were done since it last told."""
 
     what: str
-    count: int
+    attempts: int
     work: Callable[[int, Callable[[int], object]], Stood]
 
 
@@ -45,8 +46,8 @@ def main() -> int:
     found: list[tuple[Audit, Stood]] = []
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         for audit in AUDITS:
-            task = progress.add_task(audit.what, total=audit.count)
-            found.append((audit, audit.work(audit.count, lambda n, task=task: progress.advance(task, n))))
+            task = progress.add_task(audit.what, total=audit.attempts)
+            found.append((audit, audit.work(audit.attempts, partial(progress.advance, task))))
     for audit, stood in found:
         console.print(f"{stood.good:>12,} of {stood.of:,}  {audit.what}", highlight=False)
         for each in stood.bad[:20]:
