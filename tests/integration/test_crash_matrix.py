@@ -111,7 +111,7 @@ def test_every_port_and_step_is_in_the_matrix() -> None:
         site for name in playbooks() for path in (HELD, NOT_HELD, ASKED, STOPPED) for site in clean(name, path).sites
     ]
     assert {site.call.split(".")[0] for site in sites} == {
-        *("store", "vault", "aws", "metrics", "alarms", "workflow", "messages", "sealer", "permissions")
+        *("store", "vault", "aws", "metrics", "alarms", "workflow", "messages", "sealer", "permissions", "macs", "mail")
     }
     steps = {"triage", "draft", "answer", "resolve", "reap"}
     tasks = {s["Parameters"]["Payload"]["step"] for s in DEFINITION["States"].values() if s["Type"] == "Task"}

@@ -134,7 +134,7 @@ def test_f28_fifty_posts_at_once_are_one_vote() -> None:
     assert set(codes) <= {200, 503}
     assert codes.count(200) >= 1
     assert [each.person for each in every(world, Vote)] == ["ada"]
-    assert story(world, contract).count("approval.vote") == 1
+    assert story(world, contract).count("approval.approved") == 1
 
 
 def test_f29_one_person_has_one_vote_by_whatever_road() -> None:
