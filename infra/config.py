@@ -10,10 +10,12 @@ import difflib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from grace.model.contract import Mode
+from grace.model.policy import Calendar, ChangeWindow, Freeze
 from grace.model.signin import Provider
 
 CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry", "tree-metadata"})
@@ -95,6 +97,15 @@ class ApprovalMinutes(BaseModel):
     tier3: Minutes = 60
 
 
+def _known_zone(calendar: Calendar) -> Calendar:
+    try:
+        ZoneInfo(calendar.timezone)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as exc:
+        name = calendar.timezone
+        raise ValueError(f"names the timezone {name!r}, which nobody knows: write one such as Europe/Berlin") from exc
+    return calendar
+
+
 class Deployment(BaseModel):
     """One deployment of Grace.
 
@@ -127,6 +138,10 @@ class Deployment(BaseModel):
     """How long people have to decide, by tier."""
     operators: str = Field(default="operators", pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     """The group whose orders (stop, retry, demote ...) are carried out."""
+    policies: Names = ()
+    """Directories with Cedar policies of your own, beside those that come with Grace."""
+    calendar: Annotated[Calendar, BeforeValidator(_from_text), AfterValidator(_known_zone)] = Calendar()
+    """Freezes, change windows and their time zone, for policy."""
     http_hosts: Names = ()
     """The only hosts an `http` expectation may ask."""
     group_window: int = Field(default=300, ge=10, le=3600)
@@ -160,13 +175,26 @@ def deployment(context: Mapping[str, Any]) -> Deployment:
         raise ConfigError(_sentence(exc.errors()[0])) from exc
 
 
+_PLACES: dict[str, type[BaseModel]] = {
+    "": Deployment,
+    "mail": Mail,
+    "oidc": Provider,
+    "approval_minutes": ApprovalMinutes,
+    "calendar": Calendar,
+    "calendar.freezes": Freeze,
+    "calendar.windows": ChangeWindow,
+}
+"""Where keys may stand, and which there are."""
+
+
 def _sentence(error: Any) -> str:
     """Say what is wrong with one key, and what would be right."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         *above, last = (str(part) for part in error["loc"])
-        inner: dict[str, type[BaseModel]] = {"mail": Mail, "approval_minutes": ApprovalMinutes}
-        fields = list((inner[above[0]] if above else Deployment).model_fields)
+        # By the place in the configuration, whatever number stands between.
+        place = ".".join(part for part in above if not part.isdigit())
+        fields = list(_PLACES[place].model_fields)
         near = difflib.get_close_matches(last, fields, n=1)
         known = f"did you mean `{'.'.join([*above, near[0]])}`?" if near else f"known keys are {', '.join(fields)}."
         return f"cdk.json context: `{where}` is not a key of Grace: {known}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from grace.errors import GraceError, IntegrityError
-from infra.cli import ledger, lifecycle, orders, playbooks, reading
+from infra.cli import ledger, lifecycle, orders, playbooks, policies, reading
 from infra.cli.commands import USAGE, Commands, Parser
 from infra.cli.errors import CommandError
 from infra.config import ConfigError
@@ -25,7 +25,7 @@ def parser() -> Parser:
         prog="grace", description="Verified remediation on AWS: nothing is called a success that was not measured."
     )
     commands = Commands(made)
-    for module in (lifecycle, reading, orders, playbooks, ledger):
+    for module in (lifecycle, reading, orders, playbooks, ledger, policies):
         module.add(commands)
     return made
 

@@ -112,6 +112,7 @@ class Reach:
             bus=outputs["BusName"],
             state_machine=outputs["StateMachineArn"],
             contract_function=f"{self.prefix}-contract",
+            home="/".join(outputs["NotifyTopicArn"].split(":")[4:2:-1]),
         )
         return DeployedServices(settings, self.session, self)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import (
+    Aws,
     CfnOutput,
     Duration,
     Stack,
@@ -169,6 +170,7 @@ class EngineStack(Stack):
             "link_key": self.vault.link_keys[-1].key_arn,
             "mail_sender": self.mail.sender if self.mail else "",
             "mail_configuration": self.names.prefix if self.mail else "",
+            "home": f"{Aws.ACCOUNT_ID}/{Aws.REGION}",
             "execute_role": self.names.role_arn("execute"),
             "rollback_role": self.names.role_arn("rollback"),
             "oidc": self.oidc.model_dump_json() if self.oidc else "",

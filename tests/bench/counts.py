@@ -38,9 +38,10 @@ CALLS = {"permissions.missing": 2, "workflow.stop": 2}
 """Ports whose one call is more than one of AWS: both roles are asked, and a status is read before a stop."""
 
 
-P5 = {1: 36, 2: 50}
+P5 = {1: 36, 2: 50 + 2}
+"""Budgets of calls by tier. Each approver costs one proof and one letter: the scene has one more than the one it needs."""
 P6 = {1: 96, 2: 130}
-"""Budgets by tier: calls, and write units."""
+"""Budgets of write units by tier."""
 CONTRACT_BYTES, TICKET_BYTES, HEAD_BYTES = 4096, 2048, 1024
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.constructs.layers import ROOT
 
 PACKAGE = ROOT / "layers" / "core" / "python"
-READ = ("grace/flow", "grace/web")
+READ = ("grace/flow", "grace/web", "grace/policy")
 Name = tuple[str, str]
 
 _STATES = ("state_machine",)
@@ -39,6 +39,7 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "issuer.identify": ((), ("oidc",)),
     "mail.base_url": ((), ("base_url",)),
     "mail.send": (("ses:SendEmail",), ("mail_sender", "mail_configuration", "base_url")),
+    "policy.ask": ((), ("home",)),
     "permissions.missing": (("iam:SimulatePrincipalPolicy",), ("execute_role", "rollback_role")),
 }
 """IAM actions and settings of each method of a port; clock, store, catalogue and telemetry every door has."""
@@ -79,8 +80,9 @@ def _graph() -> tuple[dict[Name, set[Name]], dict[Name, set[str]]]:
                 elif isinstance(node, ast.Attribute):
                     if isinstance(node.value, ast.Name) and node.value.id in modules:
                         here.add((modules[node.value.id], node.attr))
-                    if isinstance(node.value, ast.Attribute) and node.value.attr in PORTS:
-                        used |= {f"{node.value.attr}.{node.attr}"} & SERVICES.keys()
+                    port = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+                    if port in PORTS:
+                        used |= {f"{port}.{node.attr}"} & SERVICES.keys()
     return calls, uses
 
 

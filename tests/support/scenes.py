@@ -31,7 +31,7 @@ from tests.support.machine import Machine
 from tests.support.machines import Machines
 from tests.support.reality import Reality
 from tests.support.taps import PORTS, Tap, Wire
-from tests.support.world import EVENTS, START, World
+from tests.support.world import EVENTS, START, World, policies
 
 _COMPILED: dict[str, tuple[tuple[Expectation, ...], tuple[Guard, ...]]] = {}
 TAGS = {"grace:managed": "true"}
@@ -57,6 +57,7 @@ class Scene(World):
         self.body, self.signal = example(playbook)
         self.playbook = playbooks()[playbook]
         super().__init__((self.playbook,), mode)
+        self.policy = policies(account=self.signal.account, region=self.signal.region)
         self.works = works
         self.naked: list[str] = []
         """Effects that happened without what must be there before one."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from grace.actions.base import actions
 from grace.diagnoses.loader import built_in
 from grace.flow.ask import ask
 from grace.flow.benchmark import baseline, outcome
@@ -22,6 +23,7 @@ from grace.flow.rollback import rollback
 from grace.flow.snapshot import preflight, snapshot
 from grace.flow.triage import Message, triage
 from grace.flow.verify import verify
+from grace.gateways.cedar import CedarPolicy
 from grace.gateways.memory import (
     MemoryAlarms,
     MemoryAws,
@@ -42,7 +44,9 @@ from grace.model.catalogue import Catalogue, CataloguedPlaybook
 from grace.model.contract import Call, ContractHead, Mode, Ticket
 from grace.model.entry import Ref, ref
 from grace.model.metric import Metric
+from grace.model.policy import PolicyFile
 from grace.model.signal import MetricRef
+from grace.policy import sources
 from grace.ports import AlarmFacts
 from grace.stores.memory import MemoryStore, MemoryVault
 from grace.web.letters import TemplateLetters
@@ -118,6 +122,7 @@ class World:
         self.permissions: Any = MemoryPermissions()
         self.fetch: Any = MemoryFetch(())
         self.telemetry: Any = Counter()
+        self.policy: Any = policies()
         self.catalogue = Catalogue(
             playbooks=playbooks,
             rules=built_in().rules,
@@ -260,6 +265,14 @@ PEOPLE = Directory(
         ),
     )
 )
+
+
+def policies(*own: PolicyFile, account: str = ACCOUNT, region: str = REGION) -> CedarPolicy:
+    """Return the policies that come with Grace, and one's own."""
+    files, text = (*sources.built_in(), *own), sources.schema(actions())
+    return CedarPolicy(
+        (sources.constitution(), *files), text, sources.digest(files, text), account=account, region=region
+    )
 
 
 def shop_metric(name: str, stat: str) -> MetricRef:

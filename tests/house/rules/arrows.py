@@ -50,7 +50,7 @@ PACKAGES: dict[str, set[str]] = {
         "cryptography",
     },  # signatures are arithmetic: still a function of its arguments
     "stores": {"pydantic", "pydantic_core", "boto3", "botocore"},
-    "gateways": {"pydantic", "boto3", "botocore", "jwt"},
+    "gateways": {"pydantic", "boto3", "botocore", "cedarpy", "jwt"},
     "telemetry": {"aws_lambda_powertools", "pydantic"},
     "web": {"jinja2", "markupsafe", "pydantic"},
     BOOTSTRAP: {"boto3", "botocore", "aws_lambda_powertools"},

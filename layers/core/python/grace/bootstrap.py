@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grace.errors import InvalidSetting
+from grace.errors import InvalidSetting, PolicyUnreadable
 from grace.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Messages,
         Metrics,
         Permissions,
+        Policy,
         Sdk,
         Sealer,
         Sessions,
@@ -191,6 +192,20 @@ class AwsServices:
         from grace.gateways.fetch import HttpFetch
 
         return HttpFetch(self.catalogue.http_hosts)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The deployment's policies under the constitution; raises `PolicyUnreadable` when they are not as deployed."""
+        from grace.gateways.cedar import CedarPolicy
+        from grace.policy.sources import constitution, digest
+
+        source = self.catalogue.policy
+        if digest(source.files, source.own_schema) != source.digest:
+            raise PolicyUnreadable("the policies are not those that were checked at synth: deploy the stack again")
+        account, _, region = self._settings.need("home").partition("/")
+        return CedarPolicy(
+            (constitution(), *source.files), source.own_schema, source.digest, account=account, region=region
+        )
 
     @cached_property
     def telemetry(self) -> Telemetry:

@@ -69,6 +69,14 @@ class InvalidPlaybook(PermanentError):
     """A playbook, rule or people file is wrong; the message names file, key and fix."""
 
 
+class PolicyUnreadable(PermanentError):
+    """The policies could not be read or asked: nothing is allowed."""
+
+
+class InvalidPolicy(PermanentError):
+    """A policy file is wrong; the message names file, policy and fix."""
+
+
 class InvalidSetting(PermanentError):
     """A setting is missing or wrong; the message names it."""
 

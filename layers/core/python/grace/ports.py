@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a port says shapes and makes none: what a door never touche
     from grace.model.entry import Commit, Committed, Entry, Ref
     from grace.model.metric import Metric
     from grace.model.mission import DraftRequest
+    from grace.model.policy import PolicyAnswer, Question
     from grace.model.signal import MetricRef
 
 T = TypeVar("T", bound=Item)
@@ -280,6 +281,20 @@ class Fetch(Protocol):
         """Return status and at most 64 KiB of the body; raises `Refused` for an address that may not be asked."""
 
 
+class Policy(Protocol):
+    """What is allowed. The default is no."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the policy set, which every ruling records."""
+
+    def visible(self, tags: dict[str, str]) -> dict[str, str]:
+        """Return the tags of a resource that policies name, for the record."""
+
+    def ask(self, question: Question) -> PolicyAnswer:
+        """Return what policy says; raises `PolicyUnreadable` when it cannot, and then nothing is allowed."""
+
+
 class Telemetry(Protocol):
     """The deployment's own metrics and log lines: few series, whatever the number of playbooks."""
 
@@ -360,6 +375,10 @@ class Services(Protocol):
     @property
     def fetch(self) -> Fetch:
         """HTTP under the SSRF rules."""
+
+    @property
+    def policy(self) -> Policy:
+        """What is allowed."""
 
     @property
     def telemetry(self) -> Telemetry:

@@ -29,6 +29,8 @@ class Settings(Model):
     state_machine: str = ""
     contract_function: str = ""
     ask_function: str = ""
+    home: str = ""
+    """Grace's own account and region, as `123456789012/eu-west-1`."""
     execute_role: str = ""
     rollback_role: str = ""
     link_key: str = ""

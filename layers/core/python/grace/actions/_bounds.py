@@ -31,6 +31,11 @@ def moved(what: str, now: int, *, add: int, least: int, most: int) -> int:
     return value
 
 
+def removed(now: int | None, value: int | None) -> int:
+    """Return by how many percent a number that serves goes down, rounded up; 0 when it does not, or nobody knows."""
+    return 0 if not now or value is None or value >= now else math.ceil(100 * (now - value) / now)
+
+
 def require_share(what: str, now: int, value: int, share: float) -> None:
     """Raise `Refused` (`fleet_share`) when more than a share of the fleet would change at once; one always may."""
     allowed = max(1, math.floor(now * share))

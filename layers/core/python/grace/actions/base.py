@@ -32,6 +32,8 @@ class Action(ABC, Generic[A, P, S]):
     iam: ClassVar[tuple[str, ...]]
     ask: ClassVar[type[Model]]
     parameters: ClassVar[type[Model]]
+    erases: ClassVar[bool] = False
+    """Whether it deletes data; the constitution then asks for a verified backup."""
     call_seconds: ClassVar[int] = 12
     """The longest the call may take, which the lease must outlast."""
 
@@ -67,6 +69,10 @@ class Action(ABC, Generic[A, P, S]):
     @abstractmethod
     def describe(self, parameters: P) -> str:
         """Return what will be done, in words, with the absolute values."""
+
+    def removes(self, before: S, parameters: P) -> int:
+        """Return how much of what serves now the action takes away at once, in percent; most take away nothing."""
+        return 0
 
     def cost_per_hour(self, before: S, parameters: P) -> float | None:
         """Return what the change costs more per hour in US dollars, or None where we do not know the price."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from grace.actions._bounds import moved, require_share
+from grace.actions._bounds import moved, removed, require_share
 from grace.actions._prices import hourly_price
 from grace.actions.base import Action
 from grace.errors import Refused
@@ -134,6 +134,10 @@ class SetCapacity(Action[SetCapacityRequest, SetCapacityParameters, AutoScalingG
         if parameters.desired_capacity is None:
             return f"set the group's bounds to {bounds}; its scaling policy decides between them"
         return f"set the group's desired capacity to {parameters.desired_capacity} ({bounds})"
+
+    def removes(self, before: AutoScalingGroupState, parameters: SetCapacityParameters) -> int:
+        """Return the share of the group's instances that go."""
+        return removed(before.desired_capacity, parameters.desired_capacity)
 
     def cost_per_hour(self, before: AutoScalingGroupState, parameters: SetCapacityParameters) -> float | None:
         """Return instances more (or fewer) times the list price of one; None beside a policy or without a price."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from grace.actions._bounds import moved, require_share
+from grace.actions._bounds import moved, removed, require_share
 from grace.actions.base import Action
 from grace.errors import Refused
 from grace.model.base import Model
@@ -91,6 +91,10 @@ class SetDesiredCount(Action[SetDesiredCountRequest, SetDesiredCountParameters, 
     def describe(self, parameters: SetDesiredCountParameters) -> str:
         """Return what will be done, in words."""
         return f"set the service's desired count to {parameters.desired_count} tasks"
+
+    def removes(self, before: EcsServiceState, parameters: SetDesiredCountParameters) -> int:
+        """Return the share of the service's tasks that go."""
+        return removed(before.desired_count, parameters.desired_count)
 
 
 MEMBER = SetDesiredCount

@@ -167,7 +167,8 @@ def _approval(loaded: Loaded, sealed: str, services: Services) -> Approval:
     contract, catalogue = loaded.contract, services.catalogue
     tier: Literal[2, 3] = 3 if contract.tier == 3 else 2
     need = 2 if tier == 3 else 1
-    excluded = tuple(sorted({contract.requested_by, *contract.caused_by}))
+    barred = contract.policy.barred if contract.policy else ()
+    excluded = tuple(sorted({contract.requested_by, *contract.caused_by, *barred}))
     group = catalogue.group_for(contract.playbook, tier)
     people = tuple(p.id for p in catalogue.directory.members(group))
     able = [person for person in people if person not in excluded]

@@ -9,10 +9,11 @@ from grace.flow.gate import asks
 from grace.flow.grouping import tell_a_person
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
+from grace.flow.permit import Deed, drafted, record
 from grace.flow.preview import preview
 from grace.flow.snapshot import verdict_due
 from grace.flow.standing import effective
-from grace.model.base import canonical
+from grace.model.base import Json, canonical
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
@@ -67,14 +68,17 @@ def _compose(
     chosen = choose(signal, rulebook.diagnose(signal), look)
     plan = plan_of(chosen, alarm, look)
     at = services.clock.now()
+    name = chosen.playbook.spec.name
+    view = services.store.read(*record(name, chosen.diagnosis.code.value))
     contract = contract_of(
         plan,
-        key=contract_id(mission.mission_id, chosen.playbook.spec.name, mission.attempt),
+        key=contract_id(mission.mission_id, name, mission.attempt),
         mission=mission,
-        services=services,
+        mode=effective(name, view.get(ref(Standing, name)), services.catalogue).mode,
         at=at,
         deadline=verdict_due(at, plan.settle),
     )
+    contract = drafted(contract, Deed(chosen.act, chosen.before.state, plan.parameters), chosen.tags, view, services)
     size = len(canonical(contract.model_dump(mode="json")))
     if size > BODY_BYTES:
         raise Refused("too_large", f"the contract would be {size} bytes, {BODY_BYTES} are allowed: promise less in one")
@@ -107,6 +111,7 @@ def _write(mission: Mission, contract: Contract, shown: Preview | None, services
             body={
                 "action": contract.action.use,
                 "mode": contract.mode.value,
+                **_ruled(contract),
                 "diagnosis": contract.diagnosis.value,
             },
         )
@@ -151,6 +156,15 @@ def _lowered(contract: Contract, services: Services) -> str:
     where = ref(Standing, contract.playbook)
     standing = services.store.read(where).get(where)
     return effective(contract.playbook, standing, services.catalogue).why
+
+
+def _ruled(contract: Contract) -> dict[str, Json]:
+    """Return what policy said, for the log: what is not usual by name; all of it is in the body the digest covers."""
+    ruling = contract.policy
+    if ruling is None:
+        return {}
+    unusual = {"raised_by": list(ruling.raised_by), "barred": list(ruling.barred)}
+    return {"policy": {key: names for key, names in unusual.items() if names}} if any(unusual.values()) else {}
 
 
 def _would_have(contract: Contract, lowered: str, services: Services) -> None:

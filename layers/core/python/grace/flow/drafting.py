@@ -13,19 +13,16 @@ from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_second
 from grace.evidence.windows import COMPARISONS, before_window
 from grace.flow.loading import require_opt_in
 from grace.flow.looking import Look
-from grace.flow.standing import effective
 from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
-from grace.model.contract import Contract, Limits, PlannedAction, Window
+from grace.model.contract import Contract, Limits, Mode, PlannedAction, Window
 from grace.model.diagnosis import Diagnosis
-from grace.model.entry import ref
 from grace.model.expectation import Expectation, Guard, MetricLine
 from grace.model.mission import Mission
-from grace.model.records import Standing
 from grace.model.resource import Owner, ResourceRef
 from grace.model.signal import Signal
 from grace.playbooks.index import candidates
-from grace.ports import AlarmFacts, SeriesRequest, Services
+from grace.ports import AlarmFacts, SeriesRequest
 from grace.probes.base import PROOF_SECONDS
 from grace.probes.measure import PromiseContext, compile_promises, prove
 from grace.resources.base import GUARD_TAG, Captured, Restorable, resource_type
@@ -50,6 +47,7 @@ class Chosen:
     resource: ResourceRef
     before: Captured[Model]
     owner: Owner
+    tags: dict[str, str]
     guard_alarms: tuple[str, ...]
     signal: Signal
     diagnosis: Diagnosis
@@ -80,7 +78,7 @@ def choose(signal: Signal, diagnosis: Diagnosis, look: Look) -> Chosen:
             resource, tags, before = _touchable(kind, named, signal, look)
             act = action(str(playbook.spec.action["use"]))
             armed = guard_alarms(tags, signal, look)
-            return Chosen(playbook, kind, act, resource, before, kind.owner(tags), armed, signal, diagnosis)
+            return Chosen(playbook, kind, act, resource, before, kind.owner(tags), tags, armed, signal, diagnosis)
     raise Refused(
         "no_playbook", f"no playbook for {diagnosis.code.value} acts on anything that {signal.name} names: add one"
     )
@@ -202,14 +200,9 @@ def _settings(alarm: AlarmFacts | None) -> AlarmSettings | None:
         raise Refused("alarm", str(exc)) from exc
 
 
-def contract_of(
-    plan: Plan, *, key: str, mission: Mission, services: Services, at: datetime, deadline: datetime
-) -> Contract:
+def contract_of(plan: Plan, *, key: str, mission: Mission, mode: Mode, at: datetime, deadline: datetime) -> Contract:
     """Return the contract's body: everything that approval, execution and verdict will be held to."""
     chosen, spec = plan.chosen, plan.chosen.playbook.spec
-    standing_ref = ref(Standing, spec.name)
-    standing = services.store.read(standing_ref).get(standing_ref)
-    mode = effective(spec.name, standing, services.catalogue).mode
     match = chosen.diagnosis.matches[0]
     return Contract(
         contract_id=key,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from grace.actions.base import Action, action
 from grace.errors import AnswerLost, GraceError, Mismatch, PermanentError, Refused, ThirdPartyChange, TransientError
-from grace.flow import gate
+from grace.flow import gate, permit
 from grace.flow.breaker import answered, failed, probing
 from grace.flow.loading import Loaded, advance, contended, load
 from grace.flow.snapshot import PHASE_SECONDS, later, lease_seconds
@@ -48,7 +48,9 @@ def execute(call: Call, services: Services) -> Ticket:
 
 def _execute(ticket: Ticket, services: Services) -> Ticket:
     step_ref = ref(Step, ticket.contract_id, "execute")
-    loaded = load(ticket, services, step_ref, *gate.refs(ticket.contract_id, ticket.resource, ticket.playbook))
+    record, *_ = permit.record(ticket.playbook, ticket.diagnosis.value)
+    where = gate.refs(ticket.contract_id, ticket.resource, ticket.playbook)
+    loaded = load(ticket, services, step_ref, record, *where)
     step = loaded.view.get(step_ref)
     if step and step.status is StepStatus.DONE:
         return _went(ticket)
@@ -58,9 +60,12 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
     work = _Work(kind, act, act.parse(contract.action.parameters), kind.capture(contract.resource, services.aws))
     service = passed.breaker
     if step is None:
+        _allowed(loaded, work, services)
         loaded, step, service = _intend(loaded, work, passed, ticket.baseline, services)
     elif _happened_before(step, work, loaded, services):
         return _done(_Seen(ticket, loaded, step, work.now, service), services)
+    else:
+        _allowed(loaded, work, services)
     try:
         act.run(contract.resource, work.parameters, work.now, services.aws, command_id(contract.contract_id, "execute"))
     except Mismatch:
@@ -75,6 +80,12 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
         missing = "; ".join(kind.differences(expected, after.state))
         raise PermanentError(f"{contract.action.use} answered well and its effect is not to be seen: {missing}")
     return _done(_Seen(ticket, loaded, step, after, service), services)
+
+
+def _allowed(loaded: Loaded, work: _Work, services: Services) -> None:
+    """Ask policy once more, with the resource's tags and the world as they are now."""
+    tags = work.kind.tags(loaded.contract.resource, services.aws)
+    permit.still(loaded, permit.Deed(work.act, work.now.state, work.parameters), tags, services)
 
 
 def _intend(

@@ -9,6 +9,7 @@ from grace.model.base import Model
 from grace.model.contract import Mode
 from grace.model.diagnosis import Rule
 from grace.model.playbook import PlaybookSpec
+from grace.model.policy import Calendar, PolicySource
 
 
 class CataloguedPlaybook(Model):
@@ -39,6 +40,8 @@ class Catalogue(Model):
     http_hosts: tuple[str, ...] = ()
     group_window: int = Field(default=300, ge=10, le=3600)
     global_in_flight: int = Field(default=10, ge=1, le=500)
+    policy: PolicySource = PolicySource()
+    calendar: Calendar = Calendar()
     approval_seconds: dict[int, int] = Field(default_factory=lambda: {2: 1800, 3: 3600})
 
     def group_for(self, playbook: str, tier: int) -> str:

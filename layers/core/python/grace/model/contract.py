@@ -10,6 +10,7 @@ from pydantic import Field
 from grace.model.base import SCHEMA_VERSION, Head, Instant, Item, Json, Model, canonical, sha256_hex
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.expectation import Expectation, Guard
+from grace.model.policy import Ruling
 from grace.model.resource import Owner, ResourceRef
 
 
@@ -149,6 +150,8 @@ class Contract(Item):
     caused_by: tuple[str, ...] = ()
     state_digest: str
     cost_per_hour: float | None = None
+    policy: Ruling | None = None
+    """What policy said of it when it was drafted."""
     created_at: Instant
     deadline: Instant
 

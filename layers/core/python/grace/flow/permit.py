@@ -1,0 +1,84 @@
+"""What policy is told when it is asked: at drafting, and again directly before the act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from grace.actions.base import Action
+from grace.evidence.verdict import confidence
+from grace.flow.loading import Loaded
+from grace.flow.standing import WINDOW
+from grace.model.base import Model
+from grace.model.contract import Contract, Mode
+from grace.model.entry import Ref, ref
+from grace.model.policy import Seen
+from grace.model.records import InFlight, KillSwitch, Lease, PlaybookStats, Standing
+from grace.policy.calendar import moment
+from grace.policy.ruling import bar, check, rule
+from grace.ports import Services, View
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What would be done, as its action sees it: the state now, and the absolute values."""
+
+    act: Action[Model, Model, Model]
+    state: Model
+    parameters: Model
+
+
+def record(playbook: str, diagnosis: str) -> tuple[Ref[PlaybookStats], Ref[Standing], Ref[InFlight]]:
+    """Return the addresses of what policy is told of a playbook: its record, its standing, what acts now."""
+    return ref(PlaybookStats, playbook, diagnosis), ref(Standing, playbook), ref(InFlight)
+
+
+def drafted(contract: Contract, deed: Deed, tags: dict[str, str], view: View, services: Services) -> Contract:
+    """Return the contract as policy allows it: its tier raised, its mode lowered, people barred; `view` has `record`.
+
+    In shadow nothing is asked that could refuse it: it never acts. What may pass before the act (a kill switch, a
+    resource in safe-hold) is asked at the gate alone.
+
+    Raises:
+        Refused: `policy`.
+        PolicyUnreadable: policy could not be asked.
+    """
+    if contract.mode is Mode.SHADOW:
+        return contract
+    now = _seen(contract, deed, view, services, contract.created_at)
+    ruled = rule(contract, now, tags, services.policy)
+    asks = ruled.tier > 1 or ruled.mode is Mode.APPROVAL
+    return bar(ruled, services.catalogue.directory.people, tags, services.policy) if asks else ruled
+
+
+def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) -> None:
+    """Ask policy again, as things are now.
+
+    Raises:
+        Refused: `policy`, it is no longer allowed.
+        PolicyUnreadable: policy could not be asked.
+    """
+    contract, view = loaded.contract, loaded.view
+    lease, kill = view.get(ref(Lease, contract.resource.arn)), view.get(ref(KillSwitch))
+    standing = {"hold": bool(lease and lease.hold), "kill_switch": bool(kill and kill.on)}
+    now = _seen(contract, deed, view, services, loaded.at).model_copy(update=standing)
+    check(contract, now, tags, services.policy)
+
+
+def _seen(contract: Contract, deed: Deed, view: View, services: Services, at: datetime) -> Seen:
+    stats_ref, standing_ref, flight_ref = record(contract.playbook, contract.diagnosis.value)
+    stats, standing, flight = view.get(stats_ref), view.get(standing_ref), view.get(flight_ref)
+    good = stats.verified if stats else 0
+    acted = good + stats.partial + stats.rolled_back + stats.safe_hold if stats else 0
+    now = moment(services.catalogue.calendar, at)
+    others = set(flight.contracts) - {contract.contract_id} if flight else set()
+    return Seen(
+        confidence=int(1000 * confidence(good, acted)),
+        acted=acted,
+        failures=sum(at < end.at + WINDOW for end in standing.undone) if standing else 0,
+        breaker_open=bool(standing and standing.opened_at),
+        in_flight=len(others),
+        removes=deed.act.removes(deed.state, deed.parameters),
+        erases=deed.act.erases,
+        **now.model_dump(),
+    )

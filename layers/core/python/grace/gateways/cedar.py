@@ -1,0 +1,162 @@
+"""Cedar behind the port `Policy`, and what is checked of policies before they are deployed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cedarpy
+
+from grace.errors import PolicyUnreadable
+from grace.model.policy import PolicyAnswer, PolicyFile, Question
+
+_ID = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
+_ANNOTATIONS = frozenset({"id", "reason"})
+_OURS = ("constitution", "calendar", "default")
+_FIXED = ("constitution.cedar", "calendar.cedar")
+"""Files of Grace that nobody replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One policy as it stands in a file."""
+
+    number: str
+    effect: str
+    annotations: dict[str, str]
+
+
+class CedarPolicy:
+    """`ports.Policy` on Cedar. Default is deny; an error while a policy is evaluated is a denial, too."""
+
+    def __init__(self, files: Iterable[PolicyFile], schema: str, digest: str, *, account: str, region: str) -> None:
+        """Read the policies. `account` and `region` are Grace's own, which no request can say.
+
+        Raises:
+            PolicyUnreadable: they cannot be read, so nothing is allowed.
+        """
+        self.digest = digest
+        text = "\n".join(file.text for file in files)
+        self._text = text
+        self._home = {"account": account, "region": region}
+        try:
+            self._policies = cedarpy.PolicySet.from_str(text)
+            self._schema = cedarpy.Schema.from_str(schema)
+            self._reasons = {each.number: each.annotations for each in _written(text)}
+        except ValueError as exc:
+            raise PolicyUnreadable(f"the policies cannot be read: {exc}") from exc
+
+    def visible(self, tags: dict[str, str]) -> dict[str, str]:
+        """Return the tags that a policy names, for the record; policy itself is always asked with all of them."""
+        asked = {"environment", "env", "stage"}
+        return {key: tags[key] for key in sorted(tags) if key.lower() in asked or f'"{key}"' in self._text}
+
+    def ask(self, question: Question) -> PolicyAnswer:
+        """Return what policy says.
+
+        Raises:
+            PolicyUnreadable: the question does not fit the schema (an unknown action), or a policy failed.
+        """
+        kind, name = question.principal
+        context: dict[str, str | int | bool] = (
+            {**question.context, **self._home} if kind == "Playbook" else question.context
+        )
+        request = {
+            "principal": _uid(kind, name),
+            "action": _uid("Action", question.action),
+            "resource": _uid("Resource", question.resource),
+            "context": context,
+        }
+        try:
+            result = cedarpy.is_authorized(request, self._policies, _entities(question), self._schema)
+        except ValueError as exc:
+            raise PolicyUnreadable(f"policy could not be asked about {question.action}: {exc}") from exc
+        if result.diagnostics.errors:
+            # Cedar leaves out a policy that fails; a forbid that was left out would be a permission.
+            raise PolicyUnreadable(f"policy failed on {question.action}: {result.diagnostics.errors[0]}")
+        decided = sorted((self._reasons[each] for each in result.diagnostics.reasons), key=lambda found: found["id"])
+        return PolicyAnswer(
+            allowed=result.decision is cedarpy.Decision.Allow,
+            policies=tuple(found["id"] for found in decided),
+            reasons=tuple(found.get("reason", "") for found in decided),
+        )
+
+
+def problems(files: Iterable[PolicyFile], schema: str, ours: Collection[PolicyFile] = ()) -> list[str]:
+    """Return what is wrong with policies, one sentence each, with file and fix; `ours` are the files that come with Grace."""
+    found: list[str] = []
+    owner: dict[str, str] = {}
+    for file in files:
+        try:
+            written = list(_written(file.text))
+        except ValueError as exc:
+            found.append(f"{file.name}: it cannot be read ({exc}): correct its Cedar syntax")
+            continue
+        names = {each.number: each.annotations.get("id", each.number) for each in written}
+        if file.name in _FIXED and file not in ours:
+            found.append(f"{file.name}: that name belongs to Grace: give the file another")
+        if not written:
+            found.append(f"{file.name}: it holds no policy: write one or remove the file")
+        for each in written:
+            found += [f"{file.name}: {told}" for told in _faults(each, file, owner)]
+        checked = cedarpy.validate_policies(file.text, schema)
+        found += [f"{file.name}: {_told(error, names)}" for error in checked.errors]
+    return found
+
+
+def _faults(policy: _Written, file: PolicyFile, owner: dict[str, str]) -> Iterator[str]:
+    name = policy.annotations.get("id", "")
+    if not _ID.match(name):
+        yield f'a {policy.effect} has no @id, or not one like "team.what": give it one, decisions are recorded by it'
+        return
+    area, stem = name.split(".", 1)[0], file.name.removesuffix(".cedar")
+    if area in _OURS and area != stem:
+        yield f"{name}: names that begin with {area}. belong to Grace: choose another @id"
+    if name in owner:
+        yield f"{name}: that @id is in {owner[name]} already: every policy has its own"
+    owner[name] = file.name
+    if policy.effect == "forbid" and not policy.annotations.get("reason"):
+        yield f"{name}: a forbid says why: add @reason, people read it at 3 a.m."
+    for unknown in sorted(policy.annotations.keys() - _ANNOTATIONS):
+        yield f"{name}: @{unknown} means nothing here: only @id and @reason do"
+
+
+def _written(text: str) -> Iterator[_Written]:
+    document: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
+    if document.get("templates"):
+        raise ValueError("templates are not linked to anything here: write the policy out")
+    for number, policy in document["staticPolicies"].items():
+        yield _Written(number, policy["effect"], policy.get("annotations", {}))
+
+
+def _told(error: cedarpy.ValidationError, names: dict[str, str]) -> str:
+    sentence = str(error.error)
+    for number, name in names.items():
+        sentence = sentence.replace(f"`{number}`", name)
+    return sentence
+
+
+def _uid(kind: str, name: str) -> str:
+    return f"Grace::{kind}::{json.dumps(name)}"
+
+
+def _entities(question: Question) -> list[dict[str, Any]]:
+    kind, name = question.principal
+    groups = [{"type": "Grace::Group", "id": group} for group in question.groups]
+    return [
+        {
+            "uid": {"type": f"Grace::{kind}", "id": name},
+            "attrs": {"name": name} if kind == "Person" else {},
+            "parents": groups,
+        },
+        *({"uid": group, "attrs": {}, "parents": []} for group in groups),
+        {
+            "uid": {"type": "Grace::Resource", "id": question.resource},
+            "attrs": question.attributes,
+            "parents": [],
+            "tags": question.tags,
+        },
+    ]

@@ -1,0 +1,1 @@
+"""What Grace may do, said as policy: the constitution, the built-in policies, the questions and how answers are used."""

@@ -1,0 +1,103 @@
+"""How answers are used: the lowest tier, from the playbook's own upward, at which policy allows the act.
+
+Policy never lowers a tier, because no lower one is ever asked about. Where no tier will do in the playbook's own mode,
+the mode `approval` is asked about; where that will not do either, it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from grace.errors import Refused
+from grace.model.approval import Person
+from grace.model.contract import Contract, Mode
+from grace.model.policy import PolicyAnswer, PolicyId, Ruling, Seen
+from grace.policy.questions import Proposal, act, approve
+from grace.ports import Policy
+
+Tier = Literal[1, 2, 3]
+TIERS: tuple[Tier, ...] = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """At which tier and in which mode it is allowed, by which policies, and which of them forbade less."""
+
+    tier: Tier
+    mode: Mode
+    by: tuple[PolicyId, ...]
+    raised_by: tuple[PolicyId, ...]
+
+
+def decide(
+    proposal: Proposal, seen: Seen, tags: dict[str, str], policy: Policy, *, tier: Tier, mode: Mode
+) -> Allowed | PolicyAnswer:
+    """Return the least that is allowed from `tier` and `mode` on, or the last denial when nothing is."""
+    denied: list[PolicyAnswer] = []
+    for mode_ in (mode, *((Mode.APPROVAL,) if mode is Mode.AUTONOMOUS else ())):
+        for tier_ in TIERS[tier - 1 :]:
+            answer = policy.ask(act(proposal, seen, tags, tier=tier_, mode=mode_))
+            if answer.allowed:
+                raised = tuple(dict.fromkeys(name for each in denied for name in each.policies))
+                return Allowed(tier_, mode_, answer.policies, raised)
+            denied.append(answer)
+    return denied[-1]
+
+
+def rule(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) -> Contract:
+    """Return the contract at the tier and in the mode that policy allows, with what it said.
+
+    Raises:
+        Refused: `policy`, it is allowed at no tier and in no mode.
+        PolicyUnreadable: the policies could not be asked, so nothing is allowed.
+    """
+    found = decide(Proposal.of(contract), seen, tags, policy, tier=contract.tier, mode=contract.mode)
+    if isinstance(found, PolicyAnswer):
+        raise refusal(found, seen)
+    ruling = Ruling(
+        digest=policy.digest,
+        by=found.by,
+        raised_by=found.raised_by,
+        seen=seen,
+        tags=policy.visible(tags),
+    )
+    return contract.model_copy(update={"tier": found.tier, "mode": found.mode, "policy": ruling})
+
+
+def check(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) -> None:
+    """Ask again, as things are now, at the tier and in the mode that the contract has.
+
+    Raises:
+        Refused: `policy`, it is no longer allowed.
+        PolicyUnreadable: the policies could not be asked.
+    """
+    answer = policy.ask(act(Proposal.of(contract), seen, tags, tier=contract.tier, mode=contract.mode))
+    if not answer.allowed:
+        raise refusal(answer, seen)
+
+
+def bar(contract: Contract, people: Sequence[Person], tags: dict[str, str], policy: Policy) -> Contract:
+    """Return the contract with the people whom policy does not let decide it."""
+    ruling = contract.policy
+    if ruling is None:
+        return contract
+    proposal = Proposal.of(contract)
+    barred = tuple(
+        person.id
+        for person in people
+        if not policy.ask(approve(proposal, ruling.seen, tags, person, tier=contract.tier)).allowed
+    )
+    return contract.model_copy(update={"policy": ruling.model_copy(update={"barred": barred})})
+
+
+def refusal(answer: PolicyAnswer, seen: Seen) -> Refused:
+    """Return why it is not allowed, in the policies' own words."""
+    if not answer.policies:
+        return Refused("policy", "no policy permits it")
+    told = [
+        f"{reason or 'forbidden'}{f' ({seen.frozen})' if name == 'calendar.freeze' else ''} [{name}]"
+        for name, reason in zip(answer.policies, answer.reasons, strict=True)
+    ]
+    return Refused("policy", "; ".join(told))

@@ -1,0 +1,162 @@
+"""Policy in the flow: asked when a contract is drafted, recorded with it, and asked again directly before the act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from grace.errors import PolicyUnreadable
+from grace.flow import permit
+from grace.model.approval import Approval
+from grace.model.contract import Contract, ContractStatus, Mode
+from grace.model.mission import MissionStatus
+from grace.model.policy import Calendar, Freeze, PolicyFile
+from tests.support.world import START, World, alarm_event, policies
+from tests.unit.flow.scenes import approved, every, first_time, incident, missions, need, refusal, run, shop, vote
+
+FREEZE = Calendar(freezes=(Freeze(start=START, end=START + timedelta(days=1), reason="year end"),))
+
+
+def own(text: str) -> PolicyFile:
+    return PolicyFile(name="team.cedar", text=text)
+
+
+def forbid(condition: str, action: str = 'action in Grace::Action::"act"') -> PolicyFile:
+    return own(
+        f'@id("team.rule") @reason("the team says so") forbid (principal, {action}, resource) when {{ {condition} }};'
+    )
+
+
+def frozen(world: World) -> None:
+    world.catalogue = world.catalogue.model_copy(update={"calendar": FREEZE})
+
+
+def untagged(world: World) -> None:
+    world.lambdas.functions["shop"]["tags"].pop("grace:managed")
+
+
+def stricter(world: World) -> None:
+    world.policy = policies(forbid("context.tier < 3"))
+
+
+class Unreadable:
+    digest = ""
+
+    def visible(self, tags: dict[str, str]) -> dict[str, str]:
+        return tags
+
+    def ask(self, question: object) -> object:
+        raise PolicyUnreadable("the policies cannot be read")
+
+
+def unreadable(world: World) -> None:
+    world.policy = Unreadable()
+
+
+def test_what_policy_said_is_on_the_contract_and_in_the_log() -> None:
+    world = shop()
+    contract = need(world, Contract, incident(world))
+    assert contract.policy is not None
+    assert (contract.policy.by, contract.policy.digest) == (("default.managed",), world.policy.digest)
+    [entry] = [each for each in world.store.story(contract.contract_id) if each.type == "contract.drafted"]
+    assert entry.digest == contract.digest()
+
+
+def test_the_digest_that_people_approve_covers_what_policy_said() -> None:
+    world = shop(2)
+    contract = need(world, Contract, incident(world))
+    assert contract.policy is not None
+    other = contract.model_copy(update={"policy": contract.policy.model_copy(update={"by": ("else.where",)})})
+    assert other.digest() != contract.digest()
+
+
+def test_i25_production_raised_by_policy_waits_for_a_person() -> None:
+    world = shop()
+    world.lambdas.functions["shop"]["tags"]["env"] = "prod"
+    world.policy = policies(forbid("resource.production && context.tier < 2"))
+    contract = incident(world)
+    assert world.head(contract).status is ContractStatus.AWAITING_APPROVAL
+    assert world.lambdas.changes == 0
+    ruling = need(world, Contract, contract).policy
+    assert ruling is not None
+    assert (need(world, Contract, contract).tier, ruling.raised_by) == (2, ("team.rule",))
+    [entry] = [each for each in world.store.story(contract) if each.type == "contract.drafted"]
+    assert entry.body["policy"] == {"raised_by": ["team.rule"]}
+    vote(world, contract, "ada")
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
+
+
+def test_a_mode_is_lowered_by_policy() -> None:
+    world = shop()
+    world.policy = policies(forbid('context.mode == "autonomous"'))
+    contract = incident(world)
+    assert need(world, Contract, contract).mode is Mode.APPROVAL
+    assert world.head(contract).status is ContractStatus.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(frozen, "a freeze is on (year end) [calendar.freeze]"), (unreadable, "cannot be read")],
+)
+def test_what_policy_denies_when_it_is_drafted_goes_to_a_person(change: Callable[[World], None], says: str) -> None:
+    world = shop()
+    change(world)
+    world.fire(alarm_event())
+    run(world)
+    [mission] = missions(world)
+    assert mission.status is MissionStatus.NEEDS_ATTENTION
+    assert says in mission.reason
+    assert (world.contracts(), world.lambdas.changes) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (frozen, "a freeze is on (year end)"),
+        (untagged, "given into Grace's hands"),
+        (stricter, "the team says so [team.rule]"),
+        (unreadable, "cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("tier", [1, 2])
+def test_i20_policy_is_asked_again_directly_before_the_act(
+    change: Callable[[World], None], says: str, tier: int
+) -> None:
+    world = shop(tier)
+    world.between = first_time("Baseline", change)
+    contract = incident(world) if tier == 1 else approved(world, "ada")
+    head = world.head(contract)
+    assert head.status is ContractStatus.REFUSED
+    assert says in head.reason
+    assert world.lambdas.changes == 0
+
+
+def test_without_asking_again_it_would_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant."""
+    monkeypatch.setattr(permit, "still", lambda *_: None)
+    world = shop()
+    world.between = first_time("Baseline", frozen)
+    assert world.head(incident(world)).status is ContractStatus.VERIFIED
+    assert world.lambdas.changes == 1
+
+
+def test_whom_policy_bars_is_not_asked_and_cannot_decide() -> None:
+    world = shop(2)
+    world.policy = policies(forbid('principal == Grace::Person::"ada"', 'action == Grace::Action::"approve"'))
+    contract = incident(world)
+    [approval] = every(world, Approval)
+    assert "ada" in approval.excluded
+    assert refusal(lambda: vote(world, contract, "ada")) == "not_yours"
+    assert world.head(contract).status is ContractStatus.AWAITING_APPROVAL
+
+
+def test_in_shadow_policy_refuses_nothing_because_nothing_is_done() -> None:
+    world = shop()
+    world.catalogue = world.catalogue.model_copy(update={"modes": {}, "calendar": FREEZE})
+    world.fire(alarm_event())
+    run(world)
+    assert world.lambdas.changes == 0
+    assert [each.status for each in missions(world)] == [MissionStatus.CLOSED]
