@@ -25,7 +25,7 @@ browser: setup
 	@$(BIN)/python -m infra.local.browser
 
 demo: browser ## Deploy Grace and a demo shop on this machine, then tell three incidents live
-	@$(BIN)/grace demo
+	@$(BIN)/grace demo $(if $(INTERACTIVE),--interactive)
 
 test: browser ## Every test: the inner rings side by side, then the engine ring in one worker
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=10

@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     fire = commands.add("fire", "deliver an alert to Grace as AWS would", _fire)
     fire.add_argument("file", type=Path, help="the alert as JSON: an alarm notification or an EventBridge event")
     demo = commands.add("demo", "deploy Grace and a shop, and tell three incidents live", _demo)
+    demo.add_argument("--interactive", action="store_true", help="wait for you to decide at the link that is mailed")
     demo.add_argument("--keep", action="store_true", help="leave the engine running afterwards")
     for command in (up, down, fire, demo):
         commands.rooted(command)
@@ -89,4 +90,4 @@ def _demo(arguments: argparse.Namespace, console: Console) -> int:
     # Imported here: the other commands need nothing of it.
     from infra.demo.story import tell  # noqa: PLC0415
 
-    return tell(console, keep=arguments.keep, root=arguments.root)
+    return tell(console, keep=arguments.keep, interactive=arguments.interactive, root=arguments.root)

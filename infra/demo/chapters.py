@@ -9,17 +9,17 @@ from grace.model.entry import Entry
 from infra.cli.dossier import Dossier
 from infra.demo.telling import Telling
 
-Decide = Callable[[str], str]
-"""Approves a contract on the command line as somebody else; returns the command as a person types it."""
+Ask = Callable[[str, int, Telling], None]
+"""Has somebody decide a contract within so many minutes, and says how in the telling."""
 
 
 class Chapters:
     """Tells the entries of one contract."""
 
-    def __init__(self, telling: Telling, decide: Decide) -> None:
+    def __init__(self, telling: Telling, ask: Ask) -> None:
         """Keep who listens, and who is asked when a person must decide."""
         self._telling = telling
-        self._decide = decide
+        self._ask = ask
         self._seen: set[str] = set()
         self._tellers: dict[str, Callable[[dict[str, Any], Dossier], None]] = {
             "contract.drafted": self._drafted,
@@ -53,8 +53,9 @@ class Chapters:
     def _asked(self, body: dict[str, Any], found: Dossier) -> None:
         self._telling.say("preflight: it can run, so people may be disturbed")
         self._telling.say(f"asked {' and '.join(body['approvers'])}; {body['need']} must approve", "person")
-        self._telling.wait("for a person to decide on the command line")
-        self._telling.say(self._decide(found.head.contract_id), "person")
+        approval = found.approval
+        minutes = int((approval.expires_at - approval.asked_at).total_seconds()) // 60 if approval else 0
+        self._ask(found.head.contract_id, minutes, self._telling)
 
     def _voted(self, body: dict[str, Any], _found: Dossier) -> None:
         self._telling.say(f"{body['person']}: {body['decision']}, on digest {str(body['digest'])[:12]}", "person")

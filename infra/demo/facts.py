@@ -67,12 +67,22 @@ MEMORY = ShopAlarm(
 )
 ALARMS = (ERRORS, LATENCY, MEMORY)
 
+APPROVER, MAIL = "ana", "ana@shop.example"
+"""Who decides the change that needs a person."""
+SENDER = "grace@shop.example"
+
 MODES = {
     "roll_back_lambda_alias": "autonomous",
     "scale_out_group": "autonomous",
     "raise_lambda_memory": "autonomous",
 }
 """Grace acts by itself at tier 1; at tier 2 it asks, whatever the mode."""
+
+
+def addresses() -> list[str]:
+    """Return the mail addresses of everybody in the people file."""
+    directory = json.loads(PEOPLE.read_text(encoding="utf-8"))
+    return [each["mail"] for each in directory if "mail" in each]
 
 
 def people() -> list[str]:

@@ -14,7 +14,7 @@ from grace.ports import AlarmFacts, Services
 from grace.signals.alarms import from_description
 from infra.cli.dossier import Dossier, dossier
 from infra.demo import breaking, facts
-from infra.demo.chapters import Chapters, Decide
+from infra.demo.chapters import Ask, Chapters
 from infra.demo.telling import Telling
 from infra.local.reconcile import Clients
 
@@ -116,14 +116,14 @@ def _group_of(alarm: AlarmFacts) -> str:
     ).group
 
 
-def incidents(decide: Decide) -> list[Incident]:
-    """Return the three, in the order they are told; `decide` approves the one that waits for a person."""
+def incidents(ask: Ask) -> list[Incident]:
+    """Return the three, in the order they are told; `ask` has the one decided that waits for a person."""
 
     def incident(
         name: str, title: str, alarm: facts.ShopAlarm, breaks: Callable[[Clients], str], expected: ContractStatus
     ) -> Incident:
         telling = Telling(title, name)
-        return Incident(name, alarm, breaks, expected, telling, Chapters(telling, decide))
+        return Incident(name, alarm, breaks, expected, telling, Chapters(telling, ask))
 
     rolled_back, verified = ContractStatus.ROLLED_BACK, ContractStatus.VERIFIED
     return [

@@ -35,6 +35,8 @@ class IncidentReport(Model):
     effect_after: dict[str, Any] | None
     restored: bool | None
     approved_by: tuple[str, ...]
+    approved_via: str | None
+    """How: by the mailed `link`, or by `iam`, on the command line. Null when nobody was asked."""
     transitions: int
     seconds: float
     entries: int
@@ -96,6 +98,7 @@ def _incident(told: Incident, found: Dossier | None, place: Reach) -> IncidentRe
             effect_after=None,
             restored=None,
             approved_by=(),
+            approved_via=None,
             transitions=0,
             seconds=round(told.seconds, 1),
             entries=0,
@@ -113,6 +116,7 @@ def _incident(told: Incident, found: Dossier | None, place: Reach) -> IncidentRe
         effect_after=_now(found, place.services),
         restored=found.outcome.restored if found.outcome else None,
         approved_by=found.approval.decided_by if found.approval else (),
+        approved_via=found.votes[-1].via if found.votes else None,
         transitions=_transitions(found, place),
         seconds=round(told.seconds, 1),
         entries=len(found.story),

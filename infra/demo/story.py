@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,25 +20,30 @@ from infra.cli.lifecycle import install, start
 from infra.cli.progress import told
 from infra.cli.reach import Reach, engine_only
 from infra.demo import breaking, facts
+from infra.demo.approving import Approving
 from infra.demo.incidents import Incident, incidents
 from infra.demo.report import report
 from infra.demo.telling import stage
 from infra.demo.traffic import Traffic
 from infra.local.deploy import clients
-from infra.local.engine import Engine
+from infra.local.engine import Engine, EngineState
+from infra.local.inbox import letters, page_address
 from infra.local.paths import ROOT
 from infra.local.reconcile import Clients
 
-APPROVER = "ana"
 HEALTHY_SECONDS = 60
 """How long the shop is watched before it is broken: what Grace compares with needs five of an alarm's periods."""
 PATIENCE_SECONDS = 300
 """An incident that has not ended by then is told as it stands, and the demo has failed."""
+INTERACTIVE_SECONDS = 2100
+"""A person at the page may take as long as an approval of tier 2 lives."""
 LOOK_SECONDS = 0.7
 
 
-def tell(console: Console, *, keep: bool = False, root: Path = ROOT) -> int:
+def tell(console: Console, *, keep: bool = False, interactive: bool = False, root: Path = ROOT) -> int:
     """Tell the three incidents from an empty machine to the report; returns 0 when each ended as it must.
+
+    `interactive` leaves the decision by mail to whoever sits here; else a browser takes it.
 
     Whatever happens, also when a person interrupts, the engine ends and leaves nothing behind, unless `keep` says so.
 
@@ -59,11 +63,12 @@ def tell(console: Console, *, keep: bool = False, root: Path = ROOT) -> int:
         traffic.start()
         opened = time.monotonic()
         try:
-            grace = install(console, state, root=root, modes=json.dumps(facts.MODES))
+            grace = install(console, state, root=root, modes=json.dumps(facts.MODES), mail=_mail(state, aws))
             _watch(console, opened)
             place = engine_only(root)
-            cast = incidents(lambda contract: _decide(contract, root))
-            _play(console, place, aws, cast, traffic)
+            approving = Approving(console, root, lambda: letters(state), interactive=interactive)
+            cast = incidents(approving.begin)
+            _play(console, place, aws, cast, traffic=traffic, approving=approving)
         finally:
             traffic.stop()
         result = report(place, shop.seconds + grace.seconds, cast)
@@ -119,18 +124,35 @@ def _watch(console: Console, opened: float) -> None:
                 time.sleep(min(left, 1.0))
 
 
-def _play(console: Console, place: Reach, aws: Clients, cast: Sequence[Incident], traffic: Traffic) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def _mail(state: EngineState, aws: Clients) -> str:
+    """Have SES know the addresses, as an account does after its owner proved them; return how mail is set up."""
+    for address in (facts.SENDER, *facts.addresses()):
+        aws("ses").verify_email_identity(EmailAddress=address)
+    return json.dumps({"sender": facts.SENDER, "base_url": page_address(state)})
+
+
+def _play(
+    console: Console,
+    place: Reach,
+    aws: Clients,
+    cast: Sequence[Incident],
+    *,
+    traffic: Traffic,
+    approving: Approving,
+) -> None:
+    deadline = time.monotonic() + (INTERACTIVE_SECONDS if approving.interactive else PATIENCE_SECONDS)
     with stage(console, [each.telling for each in cast], lambda: _footer(traffic)):
         for each in cast:
             each.begin(aws)
         while not all(each.over for each in cast) and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
+            approving.check()
             try:
                 _look(place, cast)
             except TransientError:
                 # The engine is busy with the incidents themselves: the next look will see it.
                 continue
+        approving.end()
 
 
 def _look(place: Reach, cast: Sequence[Incident]) -> None:
@@ -138,21 +160,6 @@ def _look(place: Reach, cast: Sequence[Incident]) -> None:
     for each in cast:
         if not each.over:
             each.follow(services, None if each.group else services.alarms.describe(each.alarm.name))
-
-
-def _decide(contract: str, root: Path) -> str:
-    """Approve on the command line as somebody else than who asks; returns the command as a person would type it."""
-    command = ["decide", contract, "approve", "--as", APPROVER]
-    done = subprocess.run(  # noqa: S603 - the command is ours, word for word
-        [sys.executable, "-m", "infra.cli.main", *command, "--root", str(root)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CommandError(f"`grace {shlex.join(command)}` failed: {done.stderr.strip()}")
-    return f"grace decide {contract[:8]}… approve --as {APPROVER}"
 
 
 def _footer(traffic: Traffic) -> str:

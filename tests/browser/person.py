@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from infra.demo.clicking import decide
 from infra.local.paths import ROOT
 
 PICTURES = ROOT / "var" / "screenshots"
@@ -50,14 +51,11 @@ class Person:
         assert answer is not None
         return answer.status
 
-    def decides(self, decision: str, code: str | None = None, target: str | None = None) -> None:
+    def decides(
+        self, decision: Literal["approve", "reject"], code: str | None = None, target: str | None = None
+    ) -> None:
         """Fill in the form as it asks to be filled in, or otherwise, and send it."""
-        page = self.page
-        page.locator(f"label[for={decision}]").click()
-        page.fill("#code", page.inner_text("label[for=code] b") if code is None else code)
-        page.fill("#target", page.inner_text("label[for=target] b") if target is None else target)
-        with page.expect_navigation():
-            page.get_by_role("button", name="Record my decision").click()
+        decide(self.page, decision, code, target)
 
     @property
     def title(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from infra.local.browser import found
 from infra.local.engine import Engine
 from infra.local.paths import ROOT, Layout
 from infra.local.processes import ours
@@ -23,7 +24,7 @@ from tests.support.world import EVENTS
 DEMO_SECONDS = 900
 KEYS = {
     "name", "contract", "tier", "status", "verdict", "confidence", "snapshot_sha256", "effect_before", "effect_after",
-    "restored", "approved_by", "transitions", "seconds", "entries",
+    "restored", "approved_by", "approved_via", "transitions", "seconds", "entries",
 }  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def test_the_bad_release_goes_back_and_is_verified(report: dict[str, Any]) -> No
     assert release["effect_before"]["function_version"] == "2"
     assert release["effect_after"]["function_version"] == "1"
     assert release["restored"] is None
-    assert release["approved_by"] == []
+    assert (release["approved_by"], release["approved_via"]) == ([], None)
     assert release["transitions"] == 10
     assert release["confidence"] > 0.8
 
@@ -97,7 +98,9 @@ def test_the_change_that_needs_a_person_waits_and_runs_once(report: dict[str, An
     types = [entry["type"] for entry in shown["story"]]
     assert types.count("contract.executed") == 1
     assert types.index("approval.requested") < types.index("approval.approved") < types.index("contract.executing")
-    assert [(vote["person"], vote["via"]) for vote in shown["votes"]] == [("ana", "iam")]
+    by_link = "link" if found() else "iam"
+    assert memory["approved_via"] == by_link
+    assert [(vote["person"], vote["via"]) for vote in shown["votes"]] == [("ana", by_link)]
     assert len(types) == memory["entries"]
 
 

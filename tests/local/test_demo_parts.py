@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,7 @@ from grace.signals.alarms import from_description
 from infra.cli.dossier import Dossier, dossier
 from infra.demo import breaking, facts
 from infra.demo.app import TOPIC
-from infra.demo.chapters import Chapters
+from infra.demo.chapters import Ask, Chapters
 from infra.demo.incidents import Incident
 from infra.demo.report import unproven
 from infra.demo.shop import ShopStack
@@ -203,13 +202,17 @@ def test_traffic_publishes_what_the_calls_really_returned_with_its_alarms_dimens
 # -- the telling
 
 
-def told_of(world: World, expected: ContractStatus, decide: Callable[[str], str]) -> Incident:
+def told_of(world: World, expected: ContractStatus, ask: Ask) -> Incident:
     """An incident of the shop in `world`, as the storyteller would follow it."""
     telling = Telling("the shop", "shop")
     alarm = replace(facts.ERRORS, name="shop-errors")
-    one = Incident("shop", alarm, lambda _clients: "broken", expected, telling, Chapters(telling, decide))
+    one = Incident("shop", alarm, lambda _clients: "broken", expected, telling, Chapters(telling, ask))
     one.begin(lambda _service: None)
     return one
+
+
+def nobody(contract: str, minutes: int, telling: Telling) -> None:
+    """Nobody is asked."""
 
 
 def follow(one: Incident, world: World) -> None:
@@ -220,11 +223,11 @@ def test_an_incident_is_told_to_its_measured_end_and_each_line_once() -> None:
     world = shop(tier=2)
     asked: list[str] = []
 
-    def decide(key: str) -> str:
+    def ask(key: str, minutes: int, telling: Telling) -> None:
+        assert minutes == 30
         asked.append(key)
-        return "decided"
 
-    one = told_of(world, ContractStatus.VERIFIED, decide)
+    one = told_of(world, ContractStatus.VERIFIED, ask)
     contract = incident(world)
     follow(one, world)
     follow(one, world)
@@ -246,7 +249,7 @@ def test_an_incident_is_told_to_its_measured_end_and_each_line_once() -> None:
 def test_another_end_than_the_promised_one_is_not_told_well() -> None:
     world = shop()
     world.between = stays_bad
-    one = told_of(world, ContractStatus.VERIFIED, str)
+    one = told_of(world, ContractStatus.VERIFIED, nobody)
     incident(world)
     follow(one, world)
     assert (one.status, one.as_promised) == ("rolled_back", False)
@@ -257,7 +260,7 @@ def test_another_end_than_the_promised_one_is_not_told_well() -> None:
 def test_an_alert_that_becomes_no_contract_ends_the_incident() -> None:
     world = shop()
     world.lambdas.functions["shop"]["tags"].clear()
-    one = told_of(world, ContractStatus.VERIFIED, str)
+    one = told_of(world, ContractStatus.VERIFIED, nobody)
     world.fire(alarm_event())
     run(world)
     follow(one, world)
