@@ -51,7 +51,7 @@ def _changes(now: Model, then: Model) -> tuple[FieldChange, ...]:
 def _text(value: Json) -> str:
     """Return a value as a person reads it."""
     match value:
-        case None:
+        case None | "":
             return "not set"
         case bool():
             return "yes" if value else "no"
