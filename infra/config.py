@@ -106,6 +106,19 @@ def _known_zone(calendar: Calendar) -> Calendar:
     return calendar
 
 
+class Lock(BaseModel):
+    """How long nobody can delete or change what the audit log consists of.
+
+    `COMPLIANCE` cannot be undone before its time by anybody, not even by the account's root. `GOVERNANCE` can, by who
+    may bypass it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["COMPLIANCE", "GOVERNANCE"] = "COMPLIANCE"
+    days: int = Field(default=365, ge=1, le=36500)
+
+
 class Deployment(BaseModel):
     """One deployment of Grace.
 
@@ -161,6 +174,12 @@ class Deployment(BaseModel):
     log_retention_days: Annotated[int, BeforeValidator(_retention_before)] = 90
     vault_retention_days: int = Field(default=400, ge=30, le=3650)
     """How long snapshots and quarantined messages are kept."""
+    log_lock: Annotated[Lock, BeforeValidator(_from_text)] = Lock(mode="GOVERNANCE", days=1)
+    """The lock of the audit log's objects. What cannot be undone is never a default: it has to be said."""
+    log_origin: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/:-]{1,200}$")
+    """The audit log's name in its checkpoints; by default prefix, account and region. It can never change."""
+    witness_bucket: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """A bucket of another account or region that keeps copies of checkpoints."""
     reap_minutes: int = Field(default=5, ge=1, le=5)
     """How often the sweep runs; its alarms follow it."""
     tags: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)

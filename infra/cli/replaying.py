@@ -10,12 +10,12 @@ from typing import Any
 
 from grace.errors import IntegrityError, NotFound
 from grace.ledger.replay import differences, replay, stands
+from grace.ledger.streams import head_of
 from grace.model.approval import Approval
 from grace.model.contract import ContractHead
 from grace.model.entry import Entry
 from grace.model.mission import Mission
 from grace.ports import Services
-from grace.stores import keys
 
 _FAR = timedelta(days=400)
 
@@ -52,7 +52,7 @@ def replayed(entries: Iterable[Entry], services: Services | None) -> Replayed:
 
 
 def _one(stream: str, entries: list[Entry], services: Services | None, result: Replayed) -> None:
-    where = keys.head_of(stream)
+    where = head_of(stream)
     stored = None if services is None else services.store.read(where).get(where)
     if services is not None and stored is not None and stored.version > len(entries):
         late = [entry for entry in services.store.story(stream) if entry.sseq > len(entries)]

@@ -59,6 +59,31 @@ class Right(StrEnum):
     STOP = "stop"
     WAKE = "wake"
     """Release waiting tasks."""
+    LOG_HEAD = "log_head"
+    """Read the log's rows, and write the tree's head: no entry, no lane."""
+    LOG_TILES = "log_tiles"
+    """Write tiles and bundles of the log, once."""
+    LOG_ROWS = "log_rows"
+    """Read the log's rows."""
+    LOG_READ = "log_read"
+    """Read the log's objects."""
+    LOG_VERSIONS = "log_versions"
+    """See every version of the log's objects, what hides them, and how long they are locked."""
+    LOG_CHECKPOINTS = "log_checkpoints"
+    """Write checkpoints, and the public key beside them."""
+    LOG_KEY = "log_key"
+    """Read the public half of the log's key."""
+    LOG_SIGN = "log_sign"
+    """Sign with the log's key."""
+    RECORD = "record"
+    """Read and write what was last signed."""
+    RECORD_READ = "record_read"
+    ASK_SIGNER = "ask_signer"
+    """Ask the `sign` door."""
+    WITNESS = "witness"
+    """Keep copies of checkpoints where somebody else's bucket is configured, and read them."""
+    WITNESS_READ = "witness_read"
+    """Read those copies."""
 
 
 R = Right
@@ -104,7 +129,15 @@ DOORS: tuple[Door, ...] = (
         "Asks the approvers, and reads what was decided",
         (R.STATE, R.SEAL, R.MINT, R.LINK_KEYS, R.MAIL, R.NOTIFY, R.PUBLISH),
         layers=("web",),
-        environment=("vault_key", "notify_topic", "bus", "link_key", "mail_sender", "mail_configuration", "base_url"),
+        environment=(
+            "vault_key",
+            "notify_topic",
+            "bus",
+            "link_key",
+            "mail_sender",
+            "mail_configuration",
+            "base_url",
+        ),
     ),
     Door(
         "answer",
@@ -162,6 +195,58 @@ DOORS: tuple[Door, ...] = (
         "Finds what got stuck or lost",
         (R.STATE, R.ALARMS, R.START, R.STOP, R.DRAFT, R.REMIND, R.LINK_KEYS, R.NOTIFY, R.PUBLISH),
         environment=("state_machine", "contract_function", "ask_function", "notify_topic", "bus"),
+    ),
+    Door(
+        "integrate",
+        "Takes entries into the tree and stores its tiles",
+        (R.LOG_HEAD, R.LOG_READ, R.LOG_TILES, R.LOG_KEY, R.ASK_SIGNER, R.WITNESS, R.NOTIFY, R.PUBLISH),
+        layers=("crypto",),
+        environment=(
+            "log_bucket",
+            "log_lock",
+            "log_key",
+            "log_origin",
+            "sign_function",
+            "witness_bucket",
+            "notify_topic",
+            "bus",
+        ),
+    ),
+    Door(
+        "sign",
+        "Signs the tree's head when it extends what was signed before",
+        (R.LOG_ROWS, R.LOG_READ, R.LOG_CHECKPOINTS, R.LOG_KEY, R.LOG_SIGN, R.RECORD),
+        timeout=30,
+        layers=("crypto",),
+        environment=("log_bucket", "log_lock", "log_key", "log_origin", "signer_table"),
+    ),
+    Door(
+        "audit",
+        "Checks the log, and writes what it finds",
+        (
+            R.STATE,
+            R.LOG_ROWS,
+            R.LOG_READ,
+            R.LOG_VERSIONS,
+            R.LOG_KEY,
+            R.RECORD_READ,
+            R.WITNESS_READ,
+            R.METRICS,
+            R.NOTIFY,
+            R.PUBLISH,
+        ),
+        memory=1024,
+        timeout=600,
+        layers=("crypto",),
+        environment=(
+            "log_bucket",
+            "log_key",
+            "log_origin",
+            "signer_table",
+            "witness_bucket",
+            "notify_topic",
+            "bus",
+        ),
     ),
 )
 

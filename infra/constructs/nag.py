@@ -61,6 +61,12 @@ BUCKETS = {
     ),
 }
 
+LOG_OBJECTS = {
+    f"{NIST}-S3DefaultEncryptionKMS": (
+        "The log is for outsiders to read and holds no secret; under a key it would be lost with the key."
+    ),
+}
+
 ACCESS_LOGS = {
     f"{NIST}-S3DefaultEncryptionKMS": "Access logs name requests, not contents; S3-managed keys need no key policy.",
 }
@@ -81,7 +87,7 @@ WAKING = {
         "A sweep that was not delivered is followed by the next one; that none comes at all raises the alarm reap-silent."
     ),
     f"{SERVERLESS}-LambdaEventSourceMappingDestination": (
-        "The queue itself moves what failed five times to its dead-letter queue."
+        "The alert queue itself moves what failed five times to its dead-letter queue; the log's stream only rings a bell."
     ),
     f"{SERVERLESS}-LambdaAsyncFailureDestination": (
         "A draft that was lost is found by the sweep: a mission older than two minutes without a contract is drafted again."
@@ -99,6 +105,11 @@ WILDCARDS: tuple[tuple[str, str], ...] = (
         r".*/(snapshots|quarantine)/\*",
         "The objects of one folder of the vault; their names are contract ids and digests.",
     ),
+    (
+        r".*LogObjects.*/(\*|tile/\*|checkpoints/\*)",
+        "The log's objects: their names follow from the tree's size.",
+    ),
+    (r"arn:.*:s3:::[a-z0-9.-]+/checkpoints/\*", "Copies of checkpoints, named by size, in the witness's bucket."),
 )
 """Which wildcards a policy may hold, as a pattern over the resource's text, and why."""
 

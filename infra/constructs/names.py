@@ -33,6 +33,10 @@ class Names:
         """Return the ARN of a door's role."""
         return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{self.role_name(door)}"
 
+    def session_arn(self, door: str) -> str:
+        """Return the ARN of any session of a door's role."""
+        return f"arn:{Aws.PARTITION}:sts::{Aws.ACCOUNT_ID}:assumed-role/{self.role_name(door)}/*"
+
     @property
     def bus_arn(self) -> str:
         """Our event bus."""
@@ -56,6 +60,10 @@ class Names:
     def configuration_set_arn(self) -> str:
         """The SES configuration set of our mail."""
         return _arn("ses", f"configuration-set/{self.prefix}")
+
+    def log_origin(self, chosen: str | None) -> str:
+        """Return the log's name: the one that was chosen, or one that says where it is."""
+        return chosen or f"{self.of('log')}/{Aws.ACCOUNT_ID}/{Aws.REGION}"
 
 
 def _arn(service: str, resource: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from grace.model.log import CHECKPOINT, KEPT, VKEY
 from grace.stores import keys
 from infra.constructs import authority
 from infra.constructs.floor_plan import Door, Right
@@ -18,8 +19,13 @@ ITEMS = ("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutIt
 """Reading and committing: a transaction is authorised as the puts and checks in it. A delete, an update in place or a
 scan is in no role: what is written is written whole, under a condition, and nothing is searched for."""
 
+LEADING = "ForAllValues:StringLike"
+"""Every row that a call writes is below one of these partitions."""
+
 SNAPSHOTS, QUARANTINE = "snapshots/", "quarantine/"
 """The two folders of the vault."""
+TILES = "tile/"
+"""Where the log's tiles and bundles lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Rights:
     names: Names
     sender: str | None
     """The address mail comes from; without one nobody may send any."""
+    witness: str | None
+    """The bucket of others that keeps copies of checkpoints; without one there are none."""
 
     def of(self, door: Door) -> list[iam.PolicyStatement]:
         """Return everything the door's role may do, apart from writing its own log and trace."""
@@ -73,12 +81,68 @@ class Rights:
                 _allow(["states:DescribeExecution", "states:StopExecution"], self.names.executions_arn),
             ],
             Right.WAKE: lambda: [_allow(["states:SendTaskFailure", "states:SendTaskSuccess"], self.names.machine_arn)],
+            Right.LOG_HEAD: lambda: [
+                _allow(["dynamodb:BatchGetItem"], self.vault.log.table_arn),
+                _allow(["dynamodb:PutItem"], self.vault.log.table_arn, conditions=_below(keys.tree_head().pk)),
+            ],
+            Right.LOG_ROWS: lambda: [_allow(["dynamodb:BatchGetItem"], self.vault.log.table_arn)],
+            Right.LOG_READ: lambda: [
+                _allow(["s3:GetObject"], f"{self.vault.log_bucket_arn}/*"),
+                # Without it, what is not there cannot be told from what may not be seen.
+                _allow(["s3:ListBucket"], self.vault.log_bucket_arn),
+            ],
+            Right.LOG_TILES: lambda: [
+                _allow(
+                    ["s3:PutObject", "s3:PutObjectRetention", "s3:PutObjectTagging"],
+                    f"{self.vault.log_bucket_arn}/{TILES}*",
+                ),
+            ],
+            Right.LOG_VERSIONS: lambda: [
+                _allow(["s3:ListBucketVersions"], self.vault.log_bucket_arn),
+                _allow(["s3:GetObjectRetention", "s3:GetObjectVersion"], f"{self.vault.log_bucket_arn}/*"),
+            ],
+            Right.LOG_CHECKPOINTS: lambda: [
+                _allow(
+                    ["s3:PutObject"],
+                    *(f"{self.vault.log_bucket_arn}/{path}" for path in (CHECKPOINT, f"{KEPT}*", VKEY)),
+                ),
+            ],
+            Right.LOG_KEY: lambda: [_allow(["kms:GetPublicKey"], self.vault.log_key.key_arn)],
+            Right.LOG_SIGN: lambda: [
+                _allow(
+                    ["kms:Sign"],
+                    self.vault.log_key.key_arn,
+                    conditions={
+                        "StringEqualsIfExists": {"kms:SigningAlgorithm": "ED25519_SHA_512", "kms:MessageType": "RAW"},
+                    },
+                ),
+            ],
+            Right.RECORD: lambda: [
+                _allow(["dynamodb:BatchGetItem", "dynamodb:PutItem"], self.vault.signer.table_arn),
+            ],
+            Right.RECORD_READ: lambda: [_allow(["dynamodb:BatchGetItem"], self.vault.signer.table_arn)],
+            Right.ASK_SIGNER: lambda: [_allow(["lambda:InvokeFunction"], self.names.function_arn("sign"))],
+            Right.WITNESS: lambda: self._witness(["s3:GetObject", "s3:PutObject"]),
+            Right.WITNESS_READ: lambda: self._witness(["s3:GetObject"]),
         }
         return [statement for right in door.rights for statement in rows[right]()]
 
     def _state(self) -> list[iam.PolicyStatement]:
-        tables = [self.vault.state.table_arn, self.vault.log.table_arn]
-        return [_allow(list(ITEMS), *tables, f"{self.vault.state.table_arn}/index/{keys.OPEN_INDEX}")]
+        """Of the log: lanes and marks of commands. The tree's head is not among them, nor the signer's table."""
+        state, log = self.vault.state.table_arn, self.vault.log.table_arn
+        return [
+            _allow(list(ITEMS), state, f"{state}/index/{keys.OPEN_INDEX}"),
+            _allow(list(ITEMS), log, conditions=_below(f"{keys.LANE_ROWS}*", f"{keys.COMMAND_ROWS}*")),
+        ]
+
+    def _witness(self, actions: list[str]) -> list[iam.PolicyStatement]:
+        if self.witness is None:
+            return []
+        bucket = f"arn:{Aws.PARTITION}:s3:::{self.witness}"
+        return [
+            _allow(actions, f"{bucket}/{KEPT}*"),
+            _allow(["s3:ListBucket"], bucket),
+        ]
 
     def _objects(self, folder: str, *, writing: bool) -> list[iam.PolicyStatement]:
         """Who writes may read too: an object that is there already is compared before it counts as written."""
@@ -123,7 +187,11 @@ class Rights:
         ]
 
 
+def _below(*partitions: str) -> dict[str, dict[str, list[str]]]:
+    return {LEADING: {"dynamodb:LeadingKeys": list(partitions)}}
+
+
 def _allow(
-    actions: list[str], *resources: str, conditions: dict[str, dict[str, str]] | None = None
+    actions: list[str], *resources: str, conditions: Mapping[str, Mapping[str, str | list[str]]] | None = None
 ) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)
+    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=dict(conditions or {}) or None)

@@ -26,10 +26,23 @@ from grace.model.metric import Metric
 from grace.telemetry import NAMESPACE
 from infra.constructs.names import Names
 
+FIVE_MINUTES = Duration.minutes(5)
+AUDITED = Duration.minutes(15)
 SERVICE = "grace"
 """The one dimension of our metrics: every door counts under the same name, so each metric is one series."""
 
-PARTS = ("safe-hold", "alerts-dead", "wakeups-dead", "reap-errors", "reap-failures", "reap-silent")
+PARTS = (
+    "safe-hold",
+    "alerts-dead",
+    "wakeups-dead",
+    "reap-errors",
+    "reap-failures",
+    "reap-silent",
+    "log-errors",
+    "log-silent",
+    "audit-errors",
+    "audit-silent",
+)
 
 
 def alarm_names(names: Names) -> list[str]:
@@ -61,6 +74,8 @@ class Watch(Construct):
         wakeups_dead: sqs.IQueue,
         reap: lambda_.IFunction,
         reap_minutes: int,
+        integrate: lambda_.IFunction,
+        audit: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, "Watch")
         self.names = names
@@ -82,13 +97,37 @@ class Watch(Construct):
             depth = queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1), statistic="Maximum")
             self._above_zero(part, depth, about)
         self._above_zero("reap-errors", reap.metric_errors(period=every), "The sweep fails: stuck contracts stay stuck")
+        self._silent("reap-silent", reap, every, "The sweep does not run: nobody finds what got stuck", periods=3)
         self._alarm(
-            "reap-silent",
-            reap.metric_invocations(period=every),
-            "The sweep does not run: nobody finds what got stuck",
+            "log-errors",
+            integrate.metric_errors(period=FIVE_MINUTES),
+            "The log is halted, or cannot be signed: what happens now is in no signed checkpoint",
+            threshold=3,
+            comparison=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            periods=1,
+            missing=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        self._above_zero(
+            "audit-errors", audit.metric_errors(period=FIVE_MINUTES), "The verifier found something, or could not look"
+        )
+        self._silent(
+            "audit-silent",
+            audit,
+            AUDITED,
+            "The verifier does not run: nobody would notice what happens to the log",
+            periods=2,
+        )
+        self._silent("log-silent", integrate, FIVE_MINUTES, "The log is not integrated: nothing new is signed")
+
+    def _silent(self, part: str, function: lambda_.IFunction, every: Duration, about: str, *, periods: int = 1) -> None:
+        """Raise when a function has not run for so many periods; that nothing is known of it counts as silence."""
+        self._alarm(
+            part,
+            function.metric_invocations(period=every),
+            about,
             threshold=1,
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            periods=3,
+            periods=periods,
             missing=cloudwatch.TreatMissingData.BREACHING,
         )
 

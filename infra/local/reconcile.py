@@ -71,6 +71,13 @@ def _apply_lock(clients: Clients, bucket: str, wanted: Any) -> None:
     clients("s3").put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=wanted)
 
 
+def _want_filter(rule: dict[str, Any]) -> dict[str, Any]:
+    if tags := rule.get("TagFilters"):
+        [tag] = tags
+        return {"Tag": {"Key": tag["Key"], "Value": tag["Value"]}}
+    return {"Prefix": rule.get("Prefix", "")}
+
+
 def _want_lifecycle(value: Any) -> list[dict[str, Any]]:
     """CloudFormation's lifecycle rules in the shape of the S3 API."""
     rules = []
@@ -78,7 +85,7 @@ def _want_lifecycle(value: Any) -> list[dict[str, Any]]:
         made: dict[str, Any] = {
             "ID": rule.get("Id", f"rule-{number}"),
             "Status": rule["Status"],
-            "Filter": {"Prefix": rule.get("Prefix", "")},
+            "Filter": _want_filter(rule),
         }
         if "ExpirationInDays" in rule:
             made["Expiration"] = {"Days": int(rule["ExpirationInDays"])}

@@ -46,9 +46,13 @@ from infra.constructs.watch import Watch, alarm_names
 from infra.constructs.workflow import Workflow
 from infra.stacks.vault import VaultStack
 
+CHECKPOINT_SECONDS = 5
+"""A busy log is signed this often."""
 BATCH = 25
 WORKERS = 8
 """Triage takes up to this many alerts at once, on up to this many workers."""
+STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+"""Reading a table's stream."""
 
 
 class EngineStack(Stack):
@@ -62,6 +66,7 @@ class EngineStack(Stack):
         self.vault = vault
         self.mail = deployment.mail
         self.oidc = deployment.oidc
+        self.deployment = deployment
         doors = {door.name: door for door in DOORS}
         self.intake = Intake(
             self,
@@ -109,13 +114,15 @@ class EngineStack(Stack):
             wakeups_dead=self.wakeups_dead,
             reap=self.functions["reap"],
             reap_minutes=deployment.reap_minutes,
+            integrate=self.functions["integrate"],
+            audit=self.functions["audit"],
         )
         self._tell()
 
     def _open(self, doors: tuple[Door, ...]) -> dict[str, lambda_.Function]:
         """Make every door with the rights of its row and of what wakes it."""
-        rights = Rights(self.vault, self.names, self.mail.sender if self.mail else None)
-        waking = {"triage": self._from_queue, "resolve": self._from_stream}
+        rights = Rights(self.vault, self.names, self.mail.sender if self.mail else None, self.deployment.witness_bucket)
+        waking = {"triage": self._from_queue, "resolve": self._from_stream, "integrate": self._from_log}
         statements = {
             door.name: [*rights.of(door), *(waking[door.name]() if door.name in waking else [])] for door in doors
         }
@@ -176,6 +183,13 @@ class EngineStack(Stack):
             "oidc": self.oidc.model_dump_json() if self.oidc else "",
             "session_key": self.vault.session_key.key_arn if self.vault.session_key else "",
             "base_url": self._base_url(self.mail) if self.mail else "",
+            "log_bucket": self.vault.log_bucket.bucket_name,
+            "log_lock": self.deployment.log_lock.mode,
+            "log_key": self.vault.log_key.key_arn,
+            "log_origin": self.names.log_origin(self.deployment.log_origin),
+            "signer_table": self.vault.signer.table_name,
+            "sign_function": self.names.of("sign"),
+            "witness_bucket": self.deployment.witness_bucket or "",
         }
 
     def _from_queue(self) -> list[iam.PolicyStatement]:
@@ -191,16 +205,12 @@ class EngineStack(Stack):
             )
         ]
 
+    def _from_log(self) -> list[iam.PolicyStatement]:
+        return [iam.PolicyStatement(actions=list(STREAM), resources=[str(self.vault.log.table_stream_arn)])]
+
     def _from_stream(self) -> list[iam.PolicyStatement]:
-        stream = str(self.vault.state.table_stream_arn)
-        reading = [
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-        ]
         return [
-            iam.PolicyStatement(actions=reading, resources=[stream]),
+            iam.PolicyStatement(actions=list(STREAM), resources=[str(self.vault.state.table_stream_arn)]),
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.wakeups_dead.queue_arn]),
         ]
 
@@ -244,9 +254,66 @@ class EngineStack(Stack):
             ],
         )
 
+        nag.acknowledge(self._ring(), nag.WAKING)
+        for name, about, every, door in (
+            ("Integration", "takes into the tree what nobody rang for", Duration.minutes(1), "integrate"),
+            ("Verification", "checks what is new in the log", Duration.minutes(15), "audit"),
+        ):
+            rule = events.Rule(
+                self,
+                name,
+                description=f"Grace: {about}",
+                schedule=events.Schedule.rate(every),
+                targets=[targets.LambdaFunction(self.functions[door], retry_attempts=0, max_event_age=every)],
+            )
+            # It comes again by itself; a second run beside the next would only find less to do.
+            self.functions[door].configure_async_invoke(max_event_age=Duration.minutes(1), retry_attempts=0)
+            nag.acknowledge(rule, nag.WAKING)
+            nag.acknowledge(self.functions[door], nag.WAKING)
+        nightly = events.Rule(
+            self,
+            "WholeVerification",
+            description="Grace: derives the whole log again",
+            schedule=events.Schedule.rate(Duration.days(1)),
+            targets=[
+                targets.LambdaFunction(
+                    self.functions["audit"], event=events.RuleTargetInput.from_object({"full": True}), retry_attempts=0
+                )
+            ],
+        )
+        nag.acknowledge(nightly, nag.WAKING)
+
         nag.acknowledge(alerts, nag.WAKING)
         nag.acknowledge(sweep, nag.WAKING)
         nag.acknowledge(self.functions["contract"], nag.WAKING)
+
+    def _ring(self) -> lambda_.EventSourceMapping:
+        """Let new entries wake the integrator. It looks for itself, so a ring that is lost is no loss: the minute comes."""
+        return lambda_.EventSourceMapping(
+            self,
+            "EntriesToIntegrate",
+            target=self.functions["integrate"],
+            event_source_arn=self.vault.log.table_stream_arn,
+            starting_position=lambda_.StartingPosition.LATEST,
+            batch_size=1000,
+            # No more often than checkpoints may be made while the log is busy.
+            max_batching_window=Duration.seconds(CHECKPOINT_SECONDS),
+            max_record_age=Duration.minutes(1),
+            retry_attempts=1,
+            filters=[
+                lambda_.FilterCriteria.filter(
+                    {
+                        "eventName": ["INSERT"],
+                        "dynamodb": {
+                            "Keys": {
+                                keys.PARTITION: {"S": [{"prefix": keys.LANE_ROWS}]},
+                                keys.SORT: {"S": [{"prefix": keys.ENTRY_ROWS}]},
+                            }
+                        },
+                    }
+                )
+            ],
+        )
 
     def _worth_waking(self) -> list[Mapping[str, Any]]:
         """Return the stream's filters: approvals, and orders to stop. Nothing else concerns `resolve`."""
@@ -275,6 +342,8 @@ class EngineStack(Stack):
             "AnswerFunction": self.functions["answer"].function_name,
             "RollbackFunction": self.functions["rollback"].function_name,
             "ReapFunction": self.functions["reap"].function_name,
+            "IntegrateFunction": self.functions["integrate"].function_name,
+            "AuditFunction": self.functions["audit"].function_name,
             "ApiUrl": f"{self.api.api.api_endpoint}/",
         }.items():
             CfnOutput(self, name, value=value)

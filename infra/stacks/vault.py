@@ -31,10 +31,16 @@ from aws_cdk import (
 )
 from constructs import Construct
 
+from grace.model.log import VKEY
 from grace.stores import keys
-from infra.config import Deployment
+from grace.stores.archive import PARTIAL
+from infra.config import Deployment, Lock
 from infra.constructs import nag
 from infra.constructs.names import Names
+
+PARTIAL_DAYS = 30
+"""What a full tile has replaced is kept so long. A tile of the lowest row is full after three days at the latest: the
+verifier's own entries alone fill it."""
 
 
 class VaultStack(Stack):
@@ -54,16 +60,25 @@ class VaultStack(Stack):
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
         self.log = self._table("Log", "log")
+        self.signer = self._table("Signer", "signer")
+        self.log_key = self._log_key()
         self.access_logs = self._access_logs(deployment)
         self.bucket = self._bucket(deployment)
         # Exported by hand, so that the text of a policy on it is known before the synth and can be answered for.
         self.bucket_arn = self.export_value(self.bucket.bucket_arn)
+        self.log_bucket = self._log_bucket(deployment.log_lock)
+        self.log_bucket_arn = self.export_value(self.log_bucket.bucket_arn)
         self.notify = self._topic(deployment)
 
         CfnOutput(self, "StateTable", value=self.state.table_name)
         CfnOutput(self, "LogTable", value=self.log.table_name)
         CfnOutput(self, "VaultBucket", value=self.bucket.bucket_name)
         CfnOutput(self, "VaultKey", value=self.key.key_arn)
+        CfnOutput(self, "LogBucket", value=self.log_bucket.bucket_name)
+        CfnOutput(self, "LogKey", value=self.log_key.key_arn)
+        CfnOutput(self, "LogOrigin", value=self.names.log_origin(deployment.log_origin))
+        # The key itself is known only when KMS has made it: the first signature puts it there.
+        CfnOutput(self, "LogVkey", value=f"s3://{self.log_bucket.bucket_name}/{VKEY}")
         CfnOutput(self, "NotifyTopicArn", value=self.notify.topic_arn)
 
     def _key(self) -> kms.Key:
@@ -135,6 +150,67 @@ class VaultStack(Stack):
             key_usage=kms.KeyUsage.GENERATE_VERIFY_MAC,
             removal_policy=RemovalPolicy.RETAIN,
         )
+
+    def _log_key(self) -> kms.Key:
+        """The key that checkpoints are signed with: one role may use it, whatever any other policy says."""
+        key = kms.Key(
+            self,
+            "SigningKey",
+            alias=f"alias/{self.names.of('log')}",
+            description="Grace: signs the checkpoints of the audit log",
+            key_spec=kms.KeySpec.ECC_NIST_EDWARDS25519,
+            key_usage=kms.KeyUsage.SIGN_VERIFY,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="NobodyElseSigns",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["kms:Sign"],
+                resources=["*"],
+                # A session of the role is named after the role on AWS, and as a session in the embedded engine.
+                conditions={
+                    "ArnNotLike": {"aws:PrincipalArn": [self.names.role_arn("sign"), self.names.session_arn("sign")]}
+                },
+            )
+        )
+        return key
+
+    def _log_bucket(self, lock: Lock) -> s3.Bucket:
+        """The log's tiles, bundles and checkpoints: nobody can delete or change a version before its time is over.
+
+        Not under a key of ours: what outsiders are to read must not be lost with a key.
+        """
+        days = Duration.days(lock.days)
+        bucket = s3.Bucket(
+            self,
+            "LogObjects",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            object_lock_enabled=True,
+            object_lock_default_retention=(
+                s3.ObjectLockRetention.compliance(days)
+                if lock.mode == "COMPLIANCE"
+                else s3.ObjectLockRetention.governance(days)
+            ),
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            server_access_logs_bucket=self.access_logs,
+            server_access_logs_prefix="log/",
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="replaced",
+                    tag_filters={PARTIAL.partition("=")[0]: PARTIAL.partition("=")[2]},
+                    expiration=Duration.days(PARTIAL_DAYS),
+                    noncurrent_version_expiration=Duration.days(1),
+                )
+            ],
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        nag.acknowledge(bucket, nag.BUCKETS, nag.LOG_OBJECTS)
+        return bucket
 
     def _table(self, title: str, part: str) -> dynamodb.Table:
         # Table, not TableV2: the embedded engine drops deletion protection and backups of the newer one.

@@ -11,6 +11,7 @@ from grace.gateways import aws as gateway
 from grace.model.approval import Approval
 from grace.model.metric import Metric
 from grace.model.records import StopOrder
+from grace.patterns import matches
 from grace.stores import calling, keys
 from grace.telemetry import NAMESPACE, metrics
 from infra.constructs.floor_plan import DOORS, WORKFLOW_DOORS
@@ -81,7 +82,7 @@ def test_alerts_come_in_batches_with_partial_answers(engine: Template) -> None:
 
 def test_changes_wake_resolve_only_where_somebody_may_wait(engine: Template) -> None:
     """A contract's own head changes at every step: that must wake nobody."""
-    [changes] = [each for each in _mappings(engine) if "StartingPosition" in each]
+    [changes] = [each for each in _mappings(engine) if "FunctionResponseTypes" in each and "StartingPosition" in each]
     assert changes["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert changes["BisectBatchOnFunctionError"] is True
     assert 0 < changes["MaximumRecordAgeInSeconds"] < 24 * 3600
@@ -94,11 +95,29 @@ def test_changes_wake_resolve_only_where_somebody_may_wait(engine: Template) -> 
 
 def test_the_sweep_runs_as_often_as_configured(engine: Template, synth: Any) -> None:
     def rate(template: Template) -> str:
-        [rule] = [each for each in template.properties("AWS::Events::Rule") if "ScheduleExpression" in each]
+        [rule] = [each for each in _schedules(template) if "stuck" in each["Description"]]
         return str(rule["ScheduleExpression"])
 
     assert rate(engine) == "rate(5 minutes)"
     assert rate(synth(reap_minutes=1)["engine"]) == "rate(1 minute)"
+
+
+def test_entries_ring_and_a_minute_passes_whatever_rings(engine: Template) -> None:
+    """F10: the stream only rings; what it never told of is taken in by the minute's run."""
+    [ring] = [each for each in _mappings(engine) if "StartingPosition" in each and "FunctionResponseTypes" not in each]
+    [wanted] = [json.loads(each["Pattern"]) for each in ring["FilterCriteria"]["Filters"]]
+    assert wanted["eventName"] == ["INSERT"]
+    first, last = keys.entry(0, 1), keys.entry(15, 10**11)
+    for key, rings in ((first, True), (last, True), (keys.lane_head(3), False), (keys.tree_head(), False)):
+        told = {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}}}
+        assert matches(wanted, told) is rings
+    assert ring["MaximumBatchingWindowInSeconds"] == 5
+    rates = {each["Description"]: each["ScheduleExpression"] for each in _schedules(engine)}
+    assert sorted(rates.values()) == ["rate(1 day)", "rate(1 minute)", "rate(15 minutes)", "rate(5 minutes)"]
+
+
+def _schedules(template: Template) -> list[dict[str, Any]]:
+    return [each for each in template.properties("AWS::Events::Rule") if "ScheduleExpression" in each]
 
 
 def test_every_log_is_structured_kept_for_a_time_and_encrypted(engine: Template, vault: Template) -> None:

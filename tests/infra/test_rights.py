@@ -26,6 +26,9 @@ STOP = {"states:StopExecution", "states:DescribeExecution"}
 PUBLISH, DRAFT = {"events:PutEvents"}, {"lambda:InvokeFunction"}
 ALARMS, METRICS = {"cloudwatch:DescribeAlarms"}, {"cloudwatch:GetMetricData"}
 
+LOG_ROWS, LOG_READ = {"dynamodb:BatchGetItem"}, {"s3:GetObject", "s3:ListBucket"}
+STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+
 READS = {one for kind in resource_types().values() for one in (*kind.reads, *kind.unscoped_reads)}
 WRITES = {one for kind in resource_types().values() for one in kind.writes}
 ACTS = {one for action in actions().values() for one in action.iam}
@@ -54,6 +57,20 @@ ROWS = {
     "verify": STATE,
     "rollback": STATE | READ_VAULT | READS | WRITES | ALARMS | NOTIFY,
     "close": STATE | NOTIFY | PUBLISH,
+    "integrate": LOG_ROWS
+    | LOG_READ
+    | NOTIFY
+    | PUBLISH
+    | STREAM
+    | {"dynamodb:PutItem", "s3:PutObject", "s3:PutObjectRetention", "s3:PutObjectTagging"}
+    | {"kms:GetPublicKey", "lambda:InvokeFunction"},
+    "audit": STATE
+    | LOG_READ
+    | METRICS
+    | NOTIFY
+    | PUBLISH
+    | {"kms:GetPublicKey", "s3:ListBucketVersions", "s3:GetObjectRetention", "s3:GetObjectVersion"},
+    "sign": LOG_ROWS | LOG_READ | {"dynamodb:PutItem", "s3:PutObject", "kms:GetPublicKey", "kms:Sign"},
     "reap": STATE | ALARMS | START | STOP | DRAFT | NOTIFY | PUBLISH | {"kms:DescribeKey"},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from grace.stores import keys
@@ -22,7 +23,7 @@ def test_the_other_stack_holds_none(engine: Template) -> None:
 
 def test_tables_are_protected_backed_up_and_shaped_as_the_store_reads_them(vault: Template) -> None:
     tables = {each["TableName"]: each for each in vault.properties("AWS::DynamoDB::Table")}
-    assert set(tables) == {"grace-state", "grace-log"}
+    assert set(tables) == {"grace-state", "grace-log", "grace-signer"}
     for table in tables.values():
         assert table["DeletionProtectionEnabled"] is True
         assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
@@ -41,7 +42,7 @@ def test_buckets_are_private_versioned_and_encrypted(vault: Template) -> None:
         assert set(each["PublicAccessBlockConfiguration"].values()) == {True}
         assert each["VersioningConfiguration"] == {"Status": "Enabled"}
         assert each["LifecycleConfiguration"]["Rules"]
-    encrypted = [each for each in vault.properties("AWS::S3::Bucket") if "LoggingConfiguration" in each]
+    encrypted = [each for each in vault.properties("AWS::S3::Bucket") if "BucketKeyEnabled" in json.dumps(each)]
     [snapshots] = encrypted
     [rule] = snapshots["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from grace.errors import NotFound
+from grace.ledger.streams import head_of
 from grace.model.approval import Approval, LinkTries, Vote
 from grace.model.base import Head, Item
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import Ref, ref
+from grace.model.log import AuditPin
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.preview import Preview
 from grace.model.records import (
@@ -59,6 +61,7 @@ PLACES: list[tuple[Ref[Any], str, str]] = [
     (ref(KillSwitch), "SYS", "kill"),
     (ref(InFlight), "SYS", "inflight"),
     (ref(Subsystem, "triage"), "SYS", "sub#triage"),
+    (ref(AuditPin), "SYS", "audit"),
 ]
 
 
@@ -121,8 +124,8 @@ def test_the_index_is_spread_and_stays_put() -> None:
 
 def test_streams_lead_to_their_heads() -> None:
     for head in (mission(), contract()):
-        assert keys.head_of(head.stream) == Ref(type(head), head.ids)
-    assert keys.head_of("sys:kill") == ref(KillSwitch)
-    assert keys.head_of("sys:triage") == ref(Subsystem, "triage")
+        assert head_of(head.stream) == Ref(type(head), head.ids)
+    assert head_of("sys:kill") == ref(KillSwitch)
+    assert head_of("sys:triage") == ref(Subsystem, "triage")
     with pytest.raises(NotFound):
-        keys.head_of("k-1")
+        head_of("k-1")

@@ -27,7 +27,6 @@ from grace.gateways.cedar import CedarPolicy
 from grace.gateways.memory import (
     MemoryAlarms,
     MemoryAws,
-    MemoryCheckpoints,
     MemoryClock,
     MemoryFetch,
     MemoryIssuer,
@@ -49,8 +48,10 @@ from grace.model.signal import MetricRef
 from grace.policy import sources
 from grace.ports import AlarmFacts
 from grace.stores.memory import MemoryStore, MemoryVault
+from grace.stores.memory_log import MemoryArchive, MemoryLog, MemorySignerRecord, MemoryWitness
 from grace.web.letters import TemplateLetters
 from tests.support.lambdas import Lambdas
+from tests.support.ledger import DirectNotary, LocalSigning
 from tests.support.machine import Execution, Machine
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -106,6 +107,12 @@ class World:
         self.clock = MemoryClock(START)
         self.store: Any = MemoryStore()
         self.vault: Any = MemoryVault()
+        self.log: Any = MemoryLog(self.store)
+        self.archive: Any = MemoryArchive(self.clock.now)
+        self.record: Any = MemorySignerRecord()
+        self.signing: Any = LocalSigning()
+        self.notary: Any = DirectNotary(self)
+        self.witness: Any = MemoryWitness()
         self.lambdas = Lambdas(ACCOUNT, REGION)
         self.aws: Any = MemoryAws(self.lambdas.handlers())
         self.metrics: Any = MemoryMetrics()
@@ -116,7 +123,6 @@ class World:
         self.macs: Any = MemoryMacs()
         self.mail: Any = MemoryMail("https://grace.example")
         self.letters: Any = TemplateLetters()
-        self.checkpoints: Any = MemoryCheckpoints()
         self.sessions: Any = MacSessions(MemoryMacs(), "key-1")
         self.issuer: Any = MemoryIssuer()
         self.permissions: Any = MemoryPermissions()

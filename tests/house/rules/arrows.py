@@ -7,6 +7,7 @@ import sys
 from tests.house.tree import PACKAGE, Tree, imports_of, module_of, room_of
 
 FOUNDATION = {"model", "errors", "ports", "registry"}
+LOG = {"log_ports"}
 REGISTRIES = {"playbooks", "actions", "resources", "probes", "evidence", "learning", "policy", "ledger"}
 READERS = {"patterns", "signals", "diagnoses"}
 
@@ -14,7 +15,8 @@ READERS = {"patterns", "signals", "diagnoses"}
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "model": set(),
-    "ports": {"model", "errors"},
+    "ports": {"model", "errors"} | LOG,
+    "log_ports": {"model", "errors"},
     "registry": {"errors"},
     "patterns": {"model", "errors"},
     "signals": {"model", "errors"},
@@ -27,8 +29,8 @@ ARROWS: dict[str, set[str]] = {
     "actions": FOUNDATION | {"resources"},
     "probes": FOUNDATION | {"resources", "evidence"},
     "playbooks": FOUNDATION | {"patterns", "actions", "resources", "probes", "evidence"},
-    "flow": FOUNDATION | REGISTRIES | READERS,
-    "stores": {"model", "errors", "ports", "ledger"},
+    "flow": FOUNDATION | REGISTRIES | READERS | LOG,
+    "stores": {"model", "errors", "ports", "ledger"} | LOG,
     "gateways": {"model", "errors", "ports"},
     "web": {"model", "errors", "ports", "flow"},
     "settings": {"model", "errors"},
@@ -41,6 +43,7 @@ PACKAGES: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "ports": set(),
+    "log_ports": set(),
     "playbooks": {"pydantic", "yaml"},
     "diagnoses": {"pydantic", "yaml"},
     "probes": {"pydantic", "jmespath"},

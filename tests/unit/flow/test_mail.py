@@ -15,7 +15,9 @@ from grace.ledger.replay import stands
 from grace.model.approval import Approval, ApprovalStatus, Directory, Person, Reminder, Rota, Undelivered, Urgency
 from grace.model.contract import Contract, ContractStatus
 from grace.model.link import approver_bytes, decode, message
+from grace.model.log import AuditPin
 from grace.ports import Letter
+from grace.stores.rows import row_of
 from tests.support.world import ACCOUNT, PEOPLE, START, World, alarm_event
 from tests.unit.flow.scenes import every, incident, missions, need, order, refusal, run, shop, sweep, vote
 
@@ -145,7 +147,8 @@ def test_a_group_of_its_own_decides_for_a_playbook_or_a_tier() -> None:
 
 def test_a_letter_says_what_where_why_and_cannot_decide() -> None:
     world = shop(2)
-    world.checkpoints.text = "grace.example/log\n12\nroot=\n\n\u2014 grace.example/log c2ln\n"
+    checkpoint = "grace.example/log\n12\nroot=\n\n\u2014 grace.example/log c2ln\n"
+    world.store._put(row_of(AuditPin(version=1, at=world.clock.now(), note=checkpoint)))
     contract = incident(world)
     [letter, _] = world.mail.sent
     body = need(world, Contract, contract)

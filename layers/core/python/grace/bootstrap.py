@@ -14,11 +14,11 @@ from grace.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from grace.diagnoses.rulebook import Rulebook
+    from grace.log_ports import Archive, LogTable, Notary, SignerRecord, Signing, Witness
     from grace.model.catalogue import Catalogue
     from grace.ports import (
         Alarms,
         Aws,
-        Checkpoints,
         Clock,
         Fetch,
         Issuer,
@@ -74,6 +74,54 @@ class AwsServices:
         from grace.stores.s3 import S3Vault
 
         return S3Vault(client(self._session, "s3"), self._settings.need("vault_bucket"))
+
+    @cached_property
+    def log(self) -> LogTable:
+        """The log's rows in DynamoDB."""
+        from grace.stores.calling import client
+        from grace.stores.log import DynamoLog
+
+        return DynamoLog(client(self._session, "dynamodb"), self._settings.log_table, self._settings.lanes)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The log's objects in S3."""
+        from grace.stores.archive import S3Archive
+        from grace.stores.calling import client
+
+        settings = self._settings
+        return S3Archive(client(self._session, "s3"), settings.need("log_bucket"), settings.log_lock)
+
+    @cached_property
+    def record(self) -> SignerRecord:
+        """The signer's own table."""
+        from grace.stores.calling import client
+        from grace.stores.log import DynamoSignerRecord
+
+        return DynamoSignerRecord(client(self._session, "dynamodb"), self._settings.need("signer_table"))
+
+    @cached_property
+    def signing(self) -> Signing:
+        """The log's key in KMS."""
+        from grace.gateways.signing import KmsSigning
+
+        return KmsSigning(self.aws, self._settings.need("log_key"), self._settings.need("log_origin"))
+
+    @cached_property
+    def notary(self) -> Notary:
+        """The door `sign`."""
+        from grace.gateways.signing import LambdaNotary
+
+        return LambdaNotary(self.aws, self._settings.need("sign_function"))
+
+    @cached_property
+    def witness(self) -> Witness | None:
+        """The bucket for copies of checkpoints, where one is configured."""
+        from grace.stores.archive import S3Witness
+        from grace.stores.calling import client
+
+        bucket = self._settings.witness_bucket
+        return S3Witness(client(self._session, "s3"), bucket) if bucket else None
 
     @cached_property
     def aws(self) -> Aws:
@@ -150,13 +198,6 @@ class AwsServices:
         from grace.web.letters import TemplateLetters
 
         return TemplateLetters()
-
-    @cached_property
-    def checkpoints(self) -> Checkpoints:
-        """The log is chained and not signed: it has no checkpoint."""
-        from grace.gateways.checkpoints import Unsigned
-
-        return Unsigned()
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from grace.model.base import Item, Json
 
 if TYPE_CHECKING:  # a port says shapes and makes none: what a door never touches it does not load
+    from grace.log_ports import Archive, LogTable, Notary, SignerRecord, Signing, Witness
     from grace.model.approval import Reminder
     from grace.model.asked import Asked
     from grace.model.catalogue import Catalogue
@@ -231,13 +232,6 @@ class Letters(Protocol):
         """Return subject, text and HTML of the request to one approver; everything of it is escaped."""
 
 
-class Checkpoints(Protocol):
-    """The log's newest signed checkpoint: every mailbox that keeps one is a witness."""
-
-    def newest(self) -> str:
-        """Return its text, or nothing while the log has none. What cannot be had is no reason not to ask people."""
-
-
 class Sessions(Protocol):
     """Short texts that come back to us through a browser, signed for one purpose."""
 
@@ -321,6 +315,30 @@ class Services(Protocol):
         """Objects."""
 
     @property
+    def log(self) -> LogTable:
+        """The log's rows."""
+
+    @property
+    def archive(self) -> Archive:
+        """The log's objects."""
+
+    @property
+    def record(self) -> SignerRecord:
+        """What was last signed."""
+
+    @property
+    def signing(self) -> Signing:
+        """The log's key."""
+
+    @property
+    def notary(self) -> Notary:
+        """The signer."""
+
+    @property
+    def witness(self) -> Witness | None:
+        """Copies outside, where they are configured."""
+
+    @property
     def aws(self) -> Aws:
         """The services acted on."""
 
@@ -355,10 +373,6 @@ class Services(Protocol):
     @property
     def letters(self) -> Letters:
         """What is written in mail."""
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """The log's newest checkpoint."""
 
     @property
     def sessions(self) -> Sessions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -39,6 +40,13 @@ class Settings(Model):
     base_url: str = ""
     oidc: str = ""
     session_key: str = ""
+    log_bucket: str = ""
+    log_lock: Literal["COMPLIANCE", "GOVERNANCE"] = "GOVERNANCE"
+    log_key: str = ""
+    log_origin: str = ""
+    signer_table: str = ""
+    sign_function: str = ""
+    witness_bucket: str = ""
 
     def need(self, field: str) -> str:
         """Return a setting that this door cannot do without; raises `InvalidSetting` naming it."""

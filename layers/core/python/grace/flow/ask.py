@@ -7,11 +7,12 @@ from typing import Literal
 
 from grace.errors import Refused
 from grace.flow.escalation import called
-from grace.flow.inviting import Invited, invite, may_decide
+from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
 from grace.flow.loading import Loaded, advance, load
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Preflight, Ticket
 from grace.model.entry import EntryDraft, ref
+from grace.model.log import AuditPin
 from grace.model.metric import Metric
 from grace.model.records import Evidence, Observation
 from grace.ports import Services
@@ -35,7 +36,7 @@ def ask(call: Call, services: Services) -> Ticket:
         return decided(call, services)
     ticket = call.ticket
     approval_ref = ref(Approval, ticket.contract_id, "1")
-    loaded = load(ticket, services, approval_ref)
+    loaded = load(ticket, services, approval_ref, ref(AuditPin))
     found = loaded.view.get(approval_ref)
     if loaded.head.generation > 1:
         approval_ref = ref(Approval, ticket.contract_id, str(loaded.head.generation))
@@ -153,12 +154,13 @@ def withdrawn(head: ContractHead, services: Services) -> list[Approval]:
 def _invite(loaded: Loaded, approval: Approval, services: Services) -> tuple[Approval, Invited]:
     """Write to those who may decide; who cannot be reached is made up for at once."""
     contract = loaded.contract
-    invited = invite(contract, approval, may_decide(approval, services), services, at=loaded.at)
+    checkpoint = checkpoint_in(loaded.view)
+    invited = invite(contract, approval, may_decide(approval, services), services, at=loaded.at, checkpoint=checkpoint)
     if invited.unreached:
         more = called(approval, 1, loaded.at, services.catalogue)
         wider = (*approval.approvers, *(person.id for person in more))
         approval = approval.model_copy(update={"approvers": wider, "escalated": 1})
-        invited = invited.and_(invite(contract, approval, more, services, at=loaded.at))
+        invited = invited.and_(invite(contract, approval, more, services, at=loaded.at, checkpoint=checkpoint))
     update = {"key_id": invited.key_id, "unreached": invited.unreached}
     return approval.model_copy(update=update), invited
 

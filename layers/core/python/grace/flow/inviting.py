@@ -10,10 +10,12 @@ from grace.errors import PermanentError
 from grace.model.approval import Approval, Person
 from grace.model.asked import Asked
 from grace.model.contract import Contract
+from grace.model.entry import ref
 from grace.model.link import encode, link_of, message
+from grace.model.log import AuditPin
 from grace.model.shown import shown
 from grace.model.wording import promise
-from grace.ports import Letter, Services
+from grace.ports import Letter, Services, View
 
 NAME, SENTENCE = 120, 400
 """How much of a name and of a sentence is shown; what is cut is cut visibly, and the page has the whole ARN."""
@@ -40,6 +42,12 @@ def may_decide(approval: Approval, services: Services) -> tuple[Person, ...]:
     return tuple(person for person in found if person and person.id not in approval.excluded)
 
 
+def checkpoint_in(view: View) -> str:
+    """Return the checkpoint that the verifier checked last, read with everything else; nothing before its first run."""
+    pin = view.get(ref(AuditPin))
+    return pin.note if pin else ""
+
+
 def invite(
     contract: Contract,
     approval: Approval,
@@ -48,10 +56,11 @@ def invite(
     *,
     at: datetime,
     again: str = "",
+    checkpoint: str = "",
 ) -> Invited:
     """Send each of the people who has an address one letter with one link of their own.
 
-    A letter that is refused stops no other; whom it was for is told to the caller. Without a configured sender nobody
+    Each letter carries `checkpoint`. A letter that is refused stops no other; whom it was for is told to the caller. Without a configured sender nobody
     is written to. Nothing of a link is kept, logged or told to anybody but its person.
 
     Raises:
@@ -60,7 +69,6 @@ def invite(
     addressed = [person for person in people if person.mail]
     if not services.mail.base_url or not addressed:
         return Invited()
-    checkpoint = services.checkpoints.newest()
     mailed: list[str] = []
     unreached: list[str] = []
     key_id = ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grace.flow.escalation import called, step_of
-from grace.flow.inviting import Invited, invite, may_decide
+from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
 from grace.flow.loading import Loaded, advance, contended, load, ticket_for
 from grace.model.approval import Approval, ApprovalStatus, Reminder, Undelivered, Urgency
 from grace.model.base import Json
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
+from grace.model.log import AuditPin
 from grace.ports import Services
 
 _WHY = {
@@ -71,7 +72,15 @@ def _again(contract_id: str, cause: _Cause, services: Services) -> bool:
     }
     anew = approval.model_copy(update=update)
     people = [each for each in may_decide(anew, services) if each.id not in {*anew.votes, *anew.unreached}]
-    invited = invite(loaded.contract, anew, people, services, at=loaded.at, again=_WHY[cause.urgency])
+    invited = invite(
+        loaded.contract,
+        anew,
+        people,
+        services,
+        at=loaded.at,
+        again=_WHY[cause.urgency],
+        checkpoint=checkpoint_in(loaded.view),
+    )
     update = {"key_id": invited.key_id, "unreached": (*anew.unreached, *invited.unreached)}
     _write(loaded, found[1], anew.model_copy(update=update), cause, invited, services=services)
     _tell(loaded.contract, anew, cause.urgency, services)
@@ -86,7 +95,7 @@ def _waiting(contract_id: str, services: Services) -> tuple[Loaded, Approval] | 
     if head is None or contract is None or head.status is not ContractStatus.AWAITING_APPROVAL:
         return None
     approval_ref = ref(Approval, contract_id, str(head.generation))
-    loaded = load(ticket_for(contract, needs_approval=True), services, approval_ref)
+    loaded = load(ticket_for(contract, needs_approval=True), services, approval_ref, ref(AuditPin))
     approval = loaded.view.need(approval_ref)
     open_ = approval.status is ApprovalStatus.PENDING and loaded.at < approval.expires_at
     return (loaded, approval) if open_ else None

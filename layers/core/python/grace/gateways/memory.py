@@ -240,18 +240,6 @@ class MemoryMail:
         return f"letter-{len(self.sent)}"
 
 
-class MemoryCheckpoints:
-    """A checkpoint in memory: whatever text it is given."""
-
-    def __init__(self, text: str = "") -> None:
-        """Keep the text; without one the log has none."""
-        self.text = text
-
-    def newest(self) -> str:
-        """Return the text."""
-        return self.text
-
-
 class MemoryIssuer:
     """An issuer that takes each code for the subject it was given for. `codes` are those that still hold."""
 

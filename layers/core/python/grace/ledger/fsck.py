@@ -15,13 +15,9 @@ from grace.ledger.lanes import LaneHead, follow, place_of
 from grace.ledger.note import Checkpoint, Verifier
 from grace.ledger.tiles import Bundle, Fetch, Tile, read_bundle, read_tile
 from grace.ledger.tree import HASH, HEIGHT, WIDTH, Edge
+from grace.model.log import CHECKPOINT, KEPT, VKEY
 
-CHECKPOINT = "checkpoint"
-"""Where the newest checkpoint lies."""
-KEPT = "checkpoints/"
-"""Where every checkpoint that was signed is kept, by its size."""
-VKEY = "vkey"
-"""Where the log states its public key; whoever checks takes it from somewhere else and compares."""
+__all__ = ["CHECKPOINT", "KEPT", "VKEY", "Finding", "Progress", "Report", "check", "extends", "newest"]
 
 MOST = 50
 """After so many findings the rest is not listed."""

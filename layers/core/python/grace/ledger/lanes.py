@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from grace.errors import IntegrityError
 from grace.model.base import sha256_hex
+from grace.model.log import GENESIS, LaneHead
+
+__all__ = ["GENESIS", "LaneHead", "Place", "check_lane", "follow", "lane_of", "place_of"]
 
 _WHOLE, _TEXT = core_schema.int_schema(strict=True), core_schema.str_schema(strict=True)
 _PLACE = SchemaValidator(
@@ -24,9 +26,6 @@ _PLACE = SchemaValidator(
 )
 """Reads those fields alone, which takes half as long as the whole entry: every check of the log reads every entry."""
 
-GENESIS = "0" * 64
-"""What the first entry of a lane names as the hash of the one before."""
-
 
 class Place(NamedTuple):
     """Where an entry says it stands: in its lane, after which entry, and in its own stream."""
@@ -37,16 +36,6 @@ class Place(NamedTuple):
     ts: int
     stream: str
     sseq: int
-
-
-@dataclass(frozen=True, slots=True)
-class LaneHead:
-    """Where a lane ends: `n` entries, `h` the SHA-256 of the last one's bytes, `ts` its time in epoch milliseconds."""
-
-    lane: int
-    n: int = 0
-    h: str = GENESIS
-    ts: int = 0
 
 
 def lane_of(family: str, lanes: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from grace.errors import BadRequest, Conflict, GraceError, IntegrityError, StaleFence, Throttled
 from grace.ledger.lanes import LaneHead, lane_of
 from grace.ledger.replay import entries_of
+from grace.ledger.streams import head_of
 from grace.model.base import Item
 from grace.model.entry import Commit, Committed, Entry, Ref
 from grace.stores import keys
@@ -130,7 +131,7 @@ class DynamoStore:
             IntegrityError: the head names an entry that is not there, or is another stream's.
         """
         tries = Tries(self._patience)
-        where = keys.head_of(stream)
+        where = head_of(stream)
         attributes = self._get([keys.key(where)], tries).get(keys.key(where))
         if attributes is None:
             return []

@@ -47,8 +47,9 @@ _UNDECIDED = frozenset(
 )
 """Somebody else is writing there this very moment: nothing was decided, asking again decides."""
 _DENIED = ("AccessDenied", "Unauthorized", "UnrecognizedClient", "ExpiredToken", "InvalidClientTokenId", "Signature")
+_OTHER_VERSION = frozenset({"PreconditionFailed", "ConditionalCheckFailedException"})
 _NO_TABLE = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
-_NO_OBJECT = frozenset({"NoSuchKey", "404"})
+_NO_OBJECT = frozenset({"NoSuchKey", "404", "NoSuchObjectLockConfiguration"})
 
 
 class Cancelled(GraceError):
@@ -84,7 +85,7 @@ def _kind(code: str, status: int) -> type[GraceError]:
         (code in _THROTTLED or status == 429, Throttled),
         (code in _UNDECIDED, Conflict),
         (status >= 500, Unavailable),
-        (code == "PreconditionFailed" or status == 412, Mismatch),
+        (code in _OTHER_VERSION or status == 412, Mismatch),
         (any(word in code for word in _DENIED) or status in {401, 403}, AccessDenied),
         (code in _NO_OBJECT, NotFound),
     )

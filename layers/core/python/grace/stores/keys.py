@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from grace.errors import NotFound
 from grace.model.approval import Approval, ApprovalStatus, LinkTries, Vote
-from grace.model.base import Head, Item
+from grace.model.base import Item
 from grace.model.contract import Contract, ContractHead
-from grace.model.entry import Ref, ref
+from grace.model.entry import Ref
+from grace.model.log import AuditPin
 from grace.model.mission import Mission, MissionStatus, OpenGroup
 from grace.model.preview import Preview
 from grace.model.records import (
@@ -34,10 +34,11 @@ from grace.model.signal import StoredSignal
 
 
 class Table(StrEnum):
-    """The two tables: what is, and what happened."""
+    """The tables: what is, what happened, and what was signed of it."""
 
     STATE = "state"
     LOG = "log"
+    SIGNER = "signer"
 
 
 PARTITION, SORT = "pk", "sk"
@@ -90,8 +91,12 @@ _PLACES: dict[type[Item], _Place] = {
     KillSwitch: _Place("SYS", "kill"),
     InFlight: _Place("SYS", "inflight"),
     Subsystem: _Place("SYS", "sub#"),
+    AuditPin: _Place("SYS", "audit"),
     Breaker: _Place("SYS", "breaker#"),
 }
+LANE_ROWS, COMMAND_ROWS, ENTRY_ROWS = "L#", "CMD#", "e"
+"""How partitions of the log table begin (lanes, marks of commands), and the sort keys of a lane's entries: who may write
+which, and what wakes the integrator, is said by these."""
 _KINDS = {(place.pk, place.sk): kind for kind, place in _PLACES.items()}
 _OPEN_NAMES: dict[type[Item], str] = {
     Mission: "mission",
@@ -99,7 +104,6 @@ _OPEN_NAMES: dict[type[Item], str] = {
     Approval: "approval",
     Expiry: "expiry",
 }
-_KILL_STREAM, _SYSTEM_STREAM = "sys:kill", "sys:"
 
 
 def key(where: Ref[Any]) -> Key:
@@ -144,17 +148,27 @@ def members(kind: type[Item], ids: tuple[str, ...]) -> tuple[str, str]:
 
 def entry(lane: int, seq: int) -> Key:
     """Return the address of an entry: its lane, and its position in it."""
-    return Key(Table.LOG, f"L#{lane}", f"e{seq:012d}")
+    return Key(Table.LOG, f"{LANE_ROWS}{lane}", f"{ENTRY_ROWS}{seq:012d}")
 
 
 def lane_head(lane: int) -> Key:
     """Return the address of a lane's head."""
-    return Key(Table.LOG, f"L#{lane}", "head")
+    return Key(Table.LOG, f"{LANE_ROWS}{lane}", "head")
+
+
+def tree_head() -> Key:
+    """Return the address of the one item that says what the tree is."""
+    return Key(Table.LOG, "HEAD", "h")
+
+
+def signer_record() -> Key:
+    """Return the address of what was last signed."""
+    return Key(Table.SIGNER, "SIGNER", "h")
 
 
 def command(command_id: str) -> Key:
     """Return the address of the mark that a command was carried out."""
-    return Key(Table.LOG, f"CMD#{command_id}", "done")
+    return Key(Table.LOG, f"{COMMAND_ROWS}{command_id}", "done")
 
 
 def open_index(item: Item) -> tuple[str, str] | None:
@@ -174,23 +188,6 @@ def open_partitions(kind: type[Item]) -> tuple[str, ...]:
 def instant(at: datetime) -> str:
     """Return a time as text whose order is the order of time."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def head_of(stream: str) -> Ref[Head]:
-    """Return which head a stream of the log belongs to.
-
-    Raises:
-        NotFound: the stream's name is not one we give.
-    """
-    if stream.startswith("m-"):
-        return ref(Mission, stream)
-    if stream.startswith("c-"):
-        return ref(ContractHead, stream)
-    if stream == _KILL_STREAM:
-        return ref(KillSwitch)
-    if stream.startswith(_SYSTEM_STREAM):
-        return ref(Subsystem, stream.removeprefix(_SYSTEM_STREAM))
-    raise NotFound(f"{stream!r} is no stream of the log: a mission begins with m-, a contract with c-")
 
 
 def _open_until(item: Item) -> datetime | None:

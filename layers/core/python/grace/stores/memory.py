@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from grace.errors import Conflict, IntegrityError, NotFound, StaleFence
 from grace.ledger.lanes import LaneHead, lane_of
 from grace.ledger.replay import entries_of
+from grace.ledger.streams import head_of
 from grace.model.base import Item, sha256_hex
 from grace.model.contract import Pointer
 from grace.model.entry import Commit, Committed, Entry, Ref
@@ -94,7 +95,7 @@ class MemoryStore:
         Raises:
             IntegrityError: the head names an entry that is not there, or is another stream's.
         """
-        where = keys.head_of(stream)
+        where = head_of(stream)
         with self._lock:
             row = self._row(keys.key(where))
         if row is None:
@@ -102,6 +103,19 @@ class MemoryStore:
         head = item_of(where.kind, row)
         lane = lane_of(head.family, self._lanes)
         return entries_of(stream, [(seq, self._entries.get(keys.entry(lane, seq))) for seq in head.log])
+
+    def lane_head(self, lane: int) -> LaneHead:
+        """Return where a lane ends."""
+        return self._lane_heads.get(lane, LaneHead(lane))
+
+    def entry(self, lane: int, seq: int) -> bytes | None:
+        """Return an entry's stored bytes."""
+        return self._entries.get(keys.entry(lane, seq))
+
+    @property
+    def lanes(self) -> int:
+        """The number of lanes."""
+        return self._lanes
 
     def _row(self, key: Key) -> Row | None:
         return self._partitions.get(key.pk, {}).get(key.sk)

@@ -1,0 +1,212 @@
+"""The verifier: every quarter of an hour it looks at the log with eyes of its own, and its result is an entry itself.
+
+It reads everything and changes nothing but its own pin. What it finds is written, published and told, and ends in an
+error, so that the alarm on its errors rises; that it is silent raises another.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from grace.errors import IntegrityError, NotFound
+from grace.flow.checks import Findings, check_log, check_whole
+from grace.ledger.activity import activity, failures
+from grace.ledger.replay import differences, replay, stands
+from grace.ledger.streams import head_of
+from grace.model.approval import Approval
+from grace.model.base import Head, Json, Model
+from grace.model.contract import ContractHead
+from grace.model.entry import Commit, EntryDraft, Ref, ref
+from grace.model.ids import command_id
+from grace.model.log import PARTS, AuditPin, Issue, Part
+from grace.model.records import Subsystem
+from grace.model.signal import MetricRef
+from grace.ports import SeriesRequest, Services
+
+NAME = "audit"
+WRITTEN = 20
+"""So many findings of one run become entries of their own; the result counts them all."""
+REMEMBERED = 50
+"""So many findings are remembered as told."""
+LATE = timedelta(minutes=3)
+"""How long the service may take to count an invocation."""
+
+
+class Audited(Model):
+    """What one run found: the size it checked up to, how many entries were new, and every finding."""
+
+    size: int
+    first: int
+    entries: int
+    issues: tuple[Issue, ...]
+
+
+def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
+    """Check the log since the last run, or all of it; write the result and tell what is new in it.
+
+    `prefix` is how the names of this deployment's functions begin.
+
+    Raises:
+        IntegrityError: something is an alarm. It has been written and told by then.
+    """
+    at = services.clock.now()
+    pin_ref, own_ref = ref(AuditPin), ref(Subsystem, NAME)
+    view = services.store.read(pin_ref, own_ref, stream=f"sys:{NAME}")
+    pin, own = view.get(pin_ref) or AuditPin(at=at), view.get(own_ref)
+    found = check_log(pin.mark, at, services)
+    if full:
+        check_whole(found.mark or pin.mark, at, services, found)
+    _state(found, services)
+    gaps = _silent(pin, at, prefix, services)
+    result = Audited(
+        size=(found.mark or pin.mark).size, first=pin.mark.size, entries=len(found.entries), issues=tuple(found.issues)
+    )
+    alarms = [issue for issue in found.issues if issue.alarm]
+    _tell(alarms, gaps, pin, services)
+    _write(result, found, gaps, services, pin=pin, own=own, at=at)
+    if alarms or gaps:
+        first = alarms[0].what if alarms else f"{gaps[0].name} is silent"
+        raise IntegrityError(f"the log: {len(alarms)} findings and {len(gaps)} silent parts; the first: {first}")
+    return result
+
+
+def _state(found: Findings, services: Services) -> None:
+    """V9: every head that changed is what its entries say, and has their number as its version; approvals likewise."""
+    touched = dict.fromkeys(entry.stream for entry in [*found.entries, *found.waiting])
+    for stream in touched:
+        try:
+            where = head_of(stream)
+            faults = _differences(stream, where, services)
+        except NotFound as exc:
+            faults = [str(exc)]
+        except IntegrityError as exc:
+            faults = [str(exc)]
+        for fault in faults:
+            found.add("V9", stream, fault)
+
+
+def _differences(stream: str, where: Ref[Head], services: Services) -> list[str]:
+    entries = services.store.story(stream)
+    stored = services.store.read(where).get(where)
+    if stored is None or not entries:
+        return [f"{stream} has entries, and the table has nothing of it"]
+    if entries[-1].sseq != stored.version:
+        # It may have moved between the two reads: what was read first is then only older.
+        entries = services.store.story(stream)
+        stored = services.store.read(where).get(where) or stored
+    if entries[-1].sseq != stored.version:
+        return [f"{stream} is at version {stored.version}, its last entry is number {entries[-1].sseq}"]
+    if entries[0].sseq != 1:
+        return []  # a part of the system speaks for ever: of its head the latest entries alone are kept
+    held = services.store.members(Approval, stream) if where.kind is ContractHead else []
+    return differences(replay(where.kind, entries), stored, stands(entries), held)
+
+
+def _silent(pin: AuditPin, at: datetime, prefix: str, services: Services) -> list[Part]:
+    """V8: which of the registered parts has not run for twice its time. Its own runs the verifier knows from its pin.
+
+    A deployment's first run asks nobody: the others may be younger than their time.
+    """
+    if not pin.version:
+        return []
+    others = [part for part in PARTS if part.name != NAME]
+    requests = [_runs(part, at, prefix) for part in others]
+    counted = services.metrics.fetch(requests)
+    silent = [part for part, points in zip(others, counted, strict=True) if not sum(value for _, value in points)]
+    own = next(part for part in PARTS if part.name == NAME)
+    if at - pin.at > timedelta(seconds=2 * own.every):
+        silent.append(own)
+    return silent
+
+
+def _runs(part: Part, at: datetime, prefix: str) -> SeriesRequest:
+    """Return the question how often a part ran in twice its time, as the service counts it."""
+    metric = MetricRef(
+        namespace="AWS/Lambda",
+        name="Invocations",
+        stat="Sum",
+        period=60,
+        dimensions={"FunctionName": f"{prefix}-{part.name}"},
+    )
+    end = int(at.timestamp()) // 60 * 60
+    return SeriesRequest(metric, end - 2 * part.every - int(LATE.total_seconds()), end)
+
+
+def _tell(alarms: list[Issue], gaps: list[Part], pin: AuditPin, services: Services) -> None:
+    """Publish every finding; people hear of each one once. Before it is written: twice rather than never."""
+    for issue in alarms[:WRITTEN]:
+        services.messages.publish("log.integrity_issue", _body(issue))
+    for part in gaps:
+        services.messages.publish("log.subsystem_gap", _gap(part))
+    new = [f"{issue.check} {issue.where}: {issue.what}" for issue in alarms if issue.key not in pin.told]
+    new += [f"{part.name} has not run for {2 * part.every} seconds" for part in gaps if _key(part) not in pin.told]
+    if new:
+        services.messages.notify(
+            "critical",
+            "the audit log: " + (f"{len(new)} findings" if len(new) > 1 else "a finding"),
+            "What happened: the verifier found\n"
+            + "\n".join(f"- {each}" for each in new[:WRITTEN])
+            + "\nWhat Grace did: it wrote this into the log. Nothing was changed.\n"
+            "Is it safe now: remediation goes on; believe no history before you know what this is.\n"
+            "What next: grace ledger verify; docs/operations.md, 'The log has a finding'.",
+        )
+
+
+def _write(
+    result: Audited,
+    found: Findings,
+    gaps: list[Part],
+    services: Services,
+    *,
+    pin: AuditPin,
+    own: Subsystem | None,
+    at: datetime,
+) -> None:
+    """Write the result, each finding, and how far the verifier has come, in one transaction."""
+    head = own or Subsystem(name=NAME, at=at)
+    told = tuple(dict.fromkeys([*(i.key for i in result.issues if i.alarm), *map(_key, gaps)]))[:REMEMBERED]
+    body: dict[str, Json] = {
+        "size": result.size,
+        "first": result.first,
+        "entries": result.entries,
+        "issues": len(result.issues),
+        "gaps": len(gaps),
+        "activity": activity(found.entries),
+        "failures": failures(found.entries),
+    }
+    drafts = [EntryDraft(type="log.verified" if not told else "log.doubted", body=body)]
+    drafts += [EntryDraft(type="log.integrity_issue", body=_body(issue)) for issue in result.issues[:WRITTEN]]
+    drafts += [EntryDraft(type="log.subsystem_gap", body=_gap(part)) for part in gaps]
+    services.store.commit(
+        Commit(
+            command=command_id(NAME, str(head.version), at.isoformat()),
+            head=head.model_copy(update={"count": head.count + 1, "at": at}),
+            was=own,
+            entries=tuple(drafts),
+            at=at,
+            actor="grace",
+            subsystem=NAME,
+            items=(
+                pin.model_copy(
+                    update={
+                        "mark": found.mark or pin.mark,
+                        "note": found.note if found.mark else pin.note,
+                        "at": at,
+                        "told": told,
+                    }
+                ),
+            ),
+        )
+    )
+
+
+def _body(issue: Issue) -> dict[str, Json]:
+    return issue.model_dump(mode="json")
+
+
+def _gap(part: Part) -> dict[str, Json]:
+    return {"part": part.name, "seconds": 2 * part.every}
+
+
+def _key(part: Part) -> str:
+    return f"V8 {part.name}"
