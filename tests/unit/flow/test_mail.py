@@ -147,8 +147,7 @@ def test_a_group_of_its_own_decides_for_a_playbook_or_a_tier() -> None:
 
 def test_a_letter_says_what_where_why_and_cannot_decide() -> None:
     world = shop(2)
-    checkpoint = "grace.example/log\n12\nroot=\n\n\u2014 grace.example/log c2ln\n"
-    world.store._put(row_of(AuditPin(version=1, at=world.clock.now(), note=checkpoint)))
+    world.store._put(row_of(AuditPin(version=1, at=world.clock.now(), note="grace.example/log\n12\nroot=\n\n\u2014")))
     contract = incident(world)
     [letter, _] = world.mail.sent
     body = need(world, Contract, contract)
