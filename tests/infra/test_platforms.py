@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.infra.conftest import MAIL
+from tests.infra.conftest import MAIL, OIDC
 from tests.infra.template import Template
 
 DEPENDENCIES = ("DoorsDependencies", "DoorsCedar", "DoorsCrypto", "DoorsWeb")
 
 
 def test_the_platforms_differ_in_the_layers_of_packages_alone(templates: dict[str, Template], synth: Any) -> None:
-    host = synth(platform="host", mail=MAIL)
+    host = synth(platform="host", mail=MAIL, oidc=OIDC)
     assert host["vault"].body == templates["vault"].body
     ours, theirs = templates["engine"].body, host["engine"].body
     layers = [name for name in ours["Resources"] if name.startswith(DEPENDENCIES)]

@@ -132,7 +132,7 @@ class Ledger:
         nobody: Any = None
         """The log needs none of these."""
         self.vault = self.aws = self.workflow = self.sealer = self.macs = self.mail = self.letters = nobody
-        self.permissions = self.fetch = self.catalogue = self.issuer = self.sessions = nobody
+        self.permissions = self.fetch = self.catalogue = self.issuer = self.sessions = self.policy = nobody
         self.written = 0
 
     def write(self, count: int = 1, streams: int = 9, **body: Any) -> None:
