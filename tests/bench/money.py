@@ -57,13 +57,33 @@ class Usage:
         return 1000 * sum(self.lines().values())
 
 
+KEYS = 3
+"""The vault's, the one of approval links, and the log's."""
+AT_REST = Usage(0, 1, Counter({"dynamodb.batch_get_item": 2}), 0, 0, 17, 600)
+"""One run of the integrator that finds nothing: the tree's head and the ends of sixteen lanes."""
+VERIFIED = Usage(
+    0,
+    3,
+    Counter(
+        {"dynamodb.batch_get_item": 8, "dynamodb.put_item": 3, "s3.get_object": 20, "s3.put_object": 6, "kms.sign": 1}
+    ),
+    2,
+    24,
+    60,
+    3000,
+)
+"""One run of the verifier, its entry taken in and signed: three functions. Its objects are under no key of ours; they are
+counted as if they were."""
+
+
 def idle(*, alarms: int, sweep_minutes: int, sweep: Usage) -> dict[str, float]:
     """Return what a month costs in which nothing happens, by part. A metric is billed by the hours with data: none."""
     price, assumed = PRICES, PRICES["assumed"]
     minutes = DAYS * 24 * 60
     polls = minutes * 60 / assumed["queue_poll_seconds"] * assumed["queue_pollers"]
     return {
-        "key": price["kms_key_month"],
+        "keys": KEYS * price["kms_key_month"],
+        "log": minutes * sum(AT_REST.lines().values()) + minutes / 15 * sum(VERIFIED.lines().values()),
         "alarms": alarms * price["alarm_month"],
         "sweep": minutes / sweep_minutes * sum(sweep.lines().values()),
         "polling": polls * price["sqs_request"],
