@@ -65,7 +65,7 @@ def _check(arguments: argparse.Namespace, console: Console) -> int:
     console.print(f"{len(files)} files of policies are in order (set {source.digest[:12]}).")
     table = Table("playbook", "own tier", "may run", "decided by", box=None, header_style="bold", pad_edge=False)
     for name, tier, allowed, by in rows:
-        table.add_row(name, str(tier), Text(allowed, "red" if allowed == "not at all" else ""), by)
+        table.add_row(name, str(tier), Text(allowed, "red" if allowed == "not at all" else ""), Text(by))
     console.print(table)
     console.print(
         "Each playbook as if autonomous, now, on a plain resource of its type tagged grace:managed=true.", style="dim"
@@ -149,11 +149,11 @@ def _tell(contract: Contract, ruling: Ruling, changes: list[tuple[str, str]], de
     ]
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, told in lines:
-        table.add_row(Text(name, "bold"), told)
+        table.add_row(Text(name, "bold"), Text(told))
     console.print(table)
     console.print("\nWhat would change it, by the policies deployed now:", style="bold")
     for what, told in changes:
-        console.print(f"  {what}: {told}", highlight=False)
+        console.print(f"  {what}: {told}", highlight=False, markup=False)
 
 
 def what_would_change(contract: Contract, ruling: Ruling, policy: Policy) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli import orders, reading
+from infra.cli import orders, policies, reading
 from infra.cli.main import main
 
 Deployed = Callable[[Any], None]
@@ -55,7 +55,7 @@ def grace(capsys: pytest.CaptureFixture[str]) -> Command:
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     def reach(services: Any) -> None:
         place = SimpleNamespace(services=services, place="a deployment in memory")
-        for module in (reading, orders):
+        for module in (reading, orders, policies):
             monkeypatch.setattr(module, "reach", lambda _prefix, _root: place)
 
     return reach
