@@ -134,7 +134,9 @@ def test_the_kill_switch_is_thrown_and_lifted_by_signed_orders(report: dict[str,
     checks = {each["name"]: each for each in json.loads(grace(root, "why", "shop-search-memory", "--json").stdout)}
     assert not checks["gate"]["ok"]
     assert "a drill" in checks["gate"]["says"]
-    assert grace(root, "resume", "--as", "ana").returncode == 0
+    approver = grace(root, "resume", "--as", "ana")
+    assert (approver.returncode, "Refused (not_operator)" in approver.stderr) == (2, True)
+    assert grace(root, "resume").returncode == 0
     checks = {each["name"]: each for each in json.loads(grace(root, "why", "shop-search-memory", "--json").stdout)}
     assert checks["gate"]["ok"]
 

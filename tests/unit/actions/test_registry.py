@@ -47,6 +47,7 @@ WITHOUT_RESOURCE = {
     "ecs:DescribeTaskDefinition",
     "ecs:ListTaskDefinitions",
     "lambda:GetAccountSettings",
+    "lambda:ListEventSourceMappings",
 }
 STACK = "cloudformation:DescribeStacks"
 
@@ -149,9 +150,10 @@ def used(aws: MotoAws) -> set[str]:
 
 
 def reading(kind: Restorable[Any], ref: ResourceRef, aws: MotoAws, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """What finding, looking and capturing call, for a resource that a stack declares."""
+    """What finding, looking, capturing and saying what it reaches call, for a resource that a stack declares."""
     aws.calls.clear()
     kind.locate(ref, aws)
+    kind.reach(ref, aws)
     kind.capture(ref, aws)
     tags = kind.tags(ref, aws)
     monkeypatch.setattr(type(kind), "tags", lambda *_: {**tags, **resource_cases.make_stack(aws)})
