@@ -15,11 +15,12 @@ from grace.flow.loading import require_opt_in
 from grace.flow.looking import Look
 from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
-from grace.model.contract import Contract, Limits, Mode, PlannedAction, Window
+from grace.model.contract import Contract, Limits, Mode, PlannedAction, Undo, Window
 from grace.model.diagnosis import Diagnosis
 from grace.model.expectation import Expectation, Guard, MetricLine
 from grace.model.mission import Mission
 from grace.model.resource import Owner, ResourceRef
+from grace.model.shown import shown, worded
 from grace.model.signal import Signal
 from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest
@@ -224,7 +225,7 @@ def contract_of(plan: Plan, *, key: str, mission: Mission, mode: Mode, at: datet
             effect=chosen.act.effect,
             undo=chosen.act.undo,
         ),
-        undo_text=_undo_text(chosen),
+        undo_text=_undo_text(plan),
         tier=spec.tier,
         mode=mode,
         expect=plan.expect,
@@ -243,8 +244,11 @@ def contract_of(plan: Plan, *, key: str, mission: Mission, mode: Mode, at: datet
     )
 
 
-def _undo_text(chosen: Chosen) -> str:
-    if chosen.act.undo.value == "none":
+def _undo_text(plan: Plan) -> str:
+    chosen = plan.chosen
+    if chosen.act.undo is Undo.NONE:
         return "this action cannot be undone; if the promise does not hold, the resource is left alone and you are told"
-    state = ", ".join(f"{key} = {value}" for key, value in chosen.before.state.model_dump(mode="json").items())
-    return f"put back {state}"[:400]
+    before = chosen.before.state.model_dump(mode="json")
+    after = chosen.act.predict(chosen.before.state, plan.parameters).model_dump(mode="json")
+    values = ", ".join(f"{name} = {worded(was)}" for name, was in before.items() if after.get(name) != was)
+    return shown(f"put back {values}, then compare every field with the snapshot", 400)

@@ -8,15 +8,15 @@ from typing import Any
 from grace.errors import GraceError
 from grace.flow.drafting import LOOK_BACK, Chosen
 from grace.flow.looking import Look
-from grace.model.base import Json, Model
+from grace.model.base import Model
 from grace.model.contract import Contract
 from grace.model.preview import FieldChange, Plot, Preview, Reach
+from grace.model.shown import worded
 from grace.ports import AlarmFacts, SeriesRequest, Services
 from grace.resources.base import Restorable
 
 PERIODS = 60
 """How much of the series is kept: so many of its periods before the draft."""
-LONGEST_VALUE = 200
 STAGE_TAGS = ("environment", "env", "stage")
 
 
@@ -45,22 +45,7 @@ def production(tags: dict[str, str]) -> str:
 
 def _changes(now: Model, then: Model) -> tuple[FieldChange, ...]:
     before, after = now.model_dump(mode="json"), then.model_dump(mode="json")
-    return tuple(FieldChange(name=name, now=_text(before[name]), then=_text(after.get(name))) for name in before)
-
-
-def _text(value: Json) -> str:
-    """Return a value as a person reads it."""
-    match value:
-        case None | "":
-            return "not set"
-        case bool():
-            return "yes" if value else "no"
-        case dict():
-            return ", ".join(f"{key} = {each}" for key, each in sorted(value.items()))[:LONGEST_VALUE] or "none"
-        case list():
-            return ", ".join(map(str, value))[:LONGEST_VALUE] or "none"
-        case _:
-            return str(value)[:LONGEST_VALUE]
+    return tuple(FieldChange(name=name, now=worded(before[name]), then=worded(after.get(name))) for name in before)
 
 
 def _reach(contract: Contract, kind: Restorable[Any], look: Look, services: Services) -> Reach | None:

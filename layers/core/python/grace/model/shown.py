@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
+from grace.model.base import Json
+
 # Control, format (bidirectional, zero-width), surrogate, private, unassigned; line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _CUT = "\u2026"
+_LONGEST_VALUE = 200
 
 
 def visible(text: str) -> str:
@@ -23,3 +26,18 @@ def shown(text: str, length: int = 200) -> str:
     """Return `text` on one line, without unseen characters, cut to `length` with a mark that it was."""
     plain = " ".join(visible(text).split())
     return plain if len(plain) <= length else plain[: length - 1] + _CUT
+
+
+def worded(value: Json) -> str:
+    """Return a setting's value as a person reads it, for example `not set` for one that is not."""
+    match value:
+        case None | "":
+            return "not set"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{key} = {each}" for key, each in sorted(value.items()))[:_LONGEST_VALUE] or "none"
+        case list():
+            return ", ".join(map(str, value))[:_LONGEST_VALUE] or "none"
+        case _:
+            return str(value)[:_LONGEST_VALUE]
