@@ -16,6 +16,7 @@ from grace.resources.base import resource_type
 from infra.cli.dossier import Dossier, dossier
 from infra.cli.reach import Reach
 from infra.demo.incidents import Incident
+from infra.demo.proving import LedgerReport
 
 SUCCESS = frozenset({ContractStatus.VERIFIED, ContractStatus.PARTIAL})
 FILE = Path("var") / "demo-report.json"
@@ -49,6 +50,8 @@ class DemoReport(Model):
     deploy_seconds: float
     incidents: tuple[IncidentReport, ...]
     reported_success_without_verification: int
+    ledger: LedgerReport | None
+    """What the log proved; null when it did not."""
 
     def write(self, root: Path) -> Path:
         """Write it below `root` and return where."""
@@ -58,7 +61,7 @@ class DemoReport(Model):
         return file
 
 
-def report(place: Reach, deploy_seconds: float, told: Iterable[Incident]) -> DemoReport:
+def report(place: Reach, deploy_seconds: float, told: Iterable[Incident], proved: LedgerReport | None) -> DemoReport:
     """Read every incident's records again and return what they say."""
     engine = place.engine
     assert engine is not None
@@ -69,6 +72,7 @@ def report(place: Reach, deploy_seconds: float, told: Iterable[Incident]) -> Dem
         deploy_seconds=round(deploy_seconds, 1),
         incidents=tuple(_incident(each, found.get(each.name), place) for each in told),
         reported_success_without_verification=sum(unproven(each) for each in found.values()),
+        ledger=proved,
     )
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from grace.errors import TransientError
+from grace.errors import IntegrityError, TransientError
 from infra.cli.errors import CommandError
 from infra.cli.lifecycle import install, start
 from infra.cli.progress import told
@@ -22,6 +22,7 @@ from infra.cli.reach import Reach, engine_only
 from infra.demo import breaking, facts
 from infra.demo.approving import Approving
 from infra.demo.incidents import Incident, incidents
+from infra.demo.proving import PROOFS, LedgerReport, prove
 from infra.demo.report import report
 from infra.demo.telling import stage
 from infra.demo.traffic import Traffic
@@ -71,9 +72,11 @@ def tell(console: Console, *, keep: bool = False, interactive: bool = False, roo
             _play(console, place, aws, cast, traffic=traffic, approving=approving)
         finally:
             traffic.stop()
-        result = report(place, shop.seconds + grace.seconds, cast)
+        proved = _prove(console, place, cast, root)
+        result = report(place, shop.seconds + grace.seconds, cast, proved)
         file = result.write(root)
     well = all(each.as_promised for each in cast) and not result.reported_success_without_verification
+    well = well and proved is not None and proved.verified
     ended = ", ".join(f"{each.telling.title}: {each.status or 'not ended'}" for each in cast)
     console.print(f"{ended}.  Told in {time.monotonic() - started:.0f} s; written to {file.relative_to(root)}.")
     if not well:
@@ -153,6 +156,21 @@ def _play(
                 # The engine is busy with the incidents themselves: the next look will see it.
                 continue
         approving.end()
+
+
+def _prove(console: Console, place: Reach, cast: Sequence[Incident], root: Path) -> LedgerReport | None:
+    """Have the log prove what was told; None, and why, when it does not."""
+    try:
+        with told(console, "proving each entry of the three, with the log's key alone") as says:
+            found = prove(place, [each.contract for each in cast if each.contract], root, says)
+    except IntegrityError as exc:
+        console.print(f"The log does not prove it: {exc}.", style="bold red")
+        return None
+    console.print(
+        f"The log of {found.size} entries is {'sound' if found.verified else 'NOT SOUND'}; {found.proofs_checked} proofs"
+        f" were checked offline: grace ledger check {PROOFS}/c-… --vkey KEY"
+    )
+    return found
 
 
 def _look(place: Reach, cast: Sequence[Incident]) -> None:

@@ -19,6 +19,7 @@ from infra.local.engine import Engine
 from infra.local.paths import ROOT, Layout
 from infra.local.processes import ours
 from tests.local.rig import isolated_root
+from tests.support import checker
 from tests.support.world import EVENTS
 
 DEMO_SECONDS = 900
@@ -54,7 +55,7 @@ def report(told: subprocess.CompletedProcess[str], root: Path) -> dict[str, Any]
 
 @pytest.mark.engine
 def test_the_report_has_the_agreed_form(report: dict[str, Any]) -> None:
-    assert set(report) == {"engine", "deploy_seconds", "incidents", "reported_success_without_verification"}
+    assert set(report) == {"engine", "deploy_seconds", "incidents", "reported_success_without_verification", "ledger"}
     assert re.fullmatch(r"ministack \d+\.\d+\.\d+", report["engine"])
     assert report["deploy_seconds"] > 0
     assert report["reported_success_without_verification"] == 0
@@ -102,6 +103,30 @@ def test_the_change_that_needs_a_person_waits_and_runs_once(report: dict[str, An
     assert memory["approved_via"] == by_link
     assert [(vote["person"], vote["via"]) for vote in shown["votes"]] == [("ana", by_link)]
     assert len(types) == memory["entries"]
+
+
+@pytest.mark.engine
+def test_the_log_proves_every_entry_of_the_three(report: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    proved = report["ledger"]
+    assert set(proved) == {"size", "checkpoint", "proofs_checked", "verified"}
+    assert proved["verified"] is True
+    assert proved["proofs_checked"] == sum(each["entries"] for each in report["incidents"])
+    assert proved["size"] >= proved["proofs_checked"]
+    origin, size, _ = proved["checkpoint"].split("\n", 2)
+    assert (size, origin != "") == (str(proved["size"]), True)
+    for command in (
+        ["verify"],
+        ["verify", "--since-pin"],
+        ["replay", "--compare"],
+        ["download", str(tmp_path / "copy")],
+    ):
+        ran = grace(root, "ledger", *command)
+        assert (ran.returncode, ran.stderr) == (0, ""), f"{command}: {ran.stdout}"
+    contract = report["incidents"][0]["contract"]
+    story = grace(root, "ledger", "story", contract)
+    assert "the contract ended: verified" in story.stdout
+    says = checker.verdicts((tmp_path / "copy" / "vkey").read_text(), [tmp_path / "copy"], "-lanes")
+    assert says[tmp_path / "copy"].startswith(checker.SOUND)
 
 
 @pytest.mark.engine
