@@ -16,6 +16,7 @@ from grace.ledger.ed25519 import SeedSigner
 from tests.support.logs import ORIGIN, Log, written
 
 Objects = dict[str, bytes]
+SEED = 20_261_121
 OTHER = SeedSigner(ORIGIN, b"x" * 32)
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from grace.errors import IntegrityError
-from grace.ledger import fsck, note
 from grace.model.entry import Entry
-from tests.ledger.tampering import KINDS, Objects, tamperings
+from tests.ledger.judges import ours, refuses, reject
+from tests.ledger.tampering import KINDS, SEED, Objects, tamperings
 from tests.support import checker
-from tests.support.logs import ORIGIN, Log, real_entries, written
+from tests.support.logs import Log, real_entries, written
 
-SEED = 20_261_121
 COUNT = 250
 SIZES = (1, 2, 255, 256, 257, 300, 511, 512, 513, 600)
 
@@ -53,38 +51,9 @@ def test_go_rejects_every_tampering(logs: list[Log], tmp_path: Path) -> None:
     assert kinds == len(KINDS)
 
 
-def reject(logs: list[Log], seed: int, count: int, folder: Path) -> tuple[list[str], int]:
-    """Return which of the tamperings the Go checker believed, and of how many kinds they were."""
-    drawn = tamperings(logs, seed, count)
-    believed = []
-    for log in logs:
-        pin = folder / f"pin-{log.edge.size}"
-        pin.write_bytes(log.objects["checkpoint"])
-        mine = {
-            checker.lay_out(folder / what.replace(" ", "-"), objects): what
-            for what, of, objects in drawn
-            if of is log
-        }  # fmt: skip
-        says = checker.verdicts(log.verifier.key.vkey, list(mine), "-lanes", "-pin", str(pin))
-        believed += [what for place, what in mine.items() if says[place].startswith(checker.SOUND)]
-    return believed, len({what.split(" ", 1)[1] for what, *_ in drawn})
-
-
 def test_ours_rejects_every_tampering(logs: list[Log]) -> None:
     believed = [what for what, log, objects in tamperings(logs, SEED, COUNT) if not refuses(log, objects)]
     assert believed == []
-
-
-def refuses(log: Log, objects: Objects) -> bool:
-    try:
-        return not ours(log, objects).sound
-    except IntegrityError:
-        return True
-
-
-def ours(log: Log, objects: Objects) -> fsck.Report:
-    pin = note.verify(log.objects["checkpoint"], [log.verifier], ORIGIN)
-    return fsck.check(objects.get, objects, log.verifier, pin=pin)
 
 
 def go(folder: Path, log: Log, objects: Objects) -> str:
