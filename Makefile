@@ -42,7 +42,7 @@ bench: setup ## Measure the budgets
 bench-peers: setup ## Install the peers beside us and measure those that can be measured here
 	@$(BIN)/python -m tests.bench.peers
 
-audit: setup ## Try a million forged links: what make test tries a part of, in full
+audit: setup ## Forged links, tampered logs, entries while all breaks off: what make test tries a part of, in full
 	@$(BIN)/python -m tests.audit
 
 lock: setup ## Compile requirements/*.in and package.json again

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tests.audit import forgery
+from tests.audit import forgery, log
+from tests.ledger.tampering import SEED
 
 
 class Stood(NamedTuple):
@@ -36,7 +37,26 @@ def forged_links(count: int, seen: Callable[[int], object]) -> Stood:
     return Stood(tried.count - len(bad), tried.count, bad)
 
 
-AUDITS = (Audit(f"forged and mutated links refused (seed {forgery.SEED})", 1_000_000, forged_links),)
+def tampered_logs(count: int, seen: Callable[[int], object]) -> Stood:
+    """Tamper with logs, and have both checkers judge them."""
+    if not log.can_check():
+        return Stood(0, count, ("the checker on Go's library is not built: see var/setup.log",))
+    believed = log.tampered(count, seen)
+    return Stood(count - len(believed), count, believed)
+
+
+def entries_kept(count: int, seen: Callable[[int], object]) -> Stood:
+    """Write entries while every call may break off."""
+    written, lost, doubled = log.written_while_all_breaks(count, seen)
+    bad = (f"{lost} lost, {doubled} doubled",) if lost or doubled else ()
+    return Stood(written - lost - doubled, written, bad)
+
+
+AUDITS = (
+    Audit(f"forged and mutated links refused (seed {forgery.SEED})", 1_000_000, forged_links),
+    Audit(f"tampered logs refused by both checkers (seed {SEED})", 1_000, tampered_logs),
+    Audit(f"entries in the log exactly once while calls break off (seed {SEED})", 100_000, entries_kept),
+)
 
 
 def main() -> int:
