@@ -14,10 +14,13 @@ from tests.support import checker
 COUNT = 20_000
 
 
-def test_of_twenty_thousand_entries_none_is_lost_and_none_is_doubled(tmp_path: Path) -> None:
+def test_of_twenty_thousand_entries_none_is_lost_and_none_is_doubled(tmp_path: Path, record_property: Any) -> None:
     run = Run(SEED)
     run.until(COUNT)
-    assert run.lost_and_doubled() == (0, 0)
+    lost, doubled = run.lost_and_doubled()
+    whole = len(run.acknowledged)
+    record_property("figure", ("entries in the log exactly once", f"seed {SEED}", whole - lost - doubled, whole))
+    assert (lost, doubled) == (0, 0)
     assert len(run.acknowledged) >= COUNT
     assert len(run.met) > 15, run.met
     run.ledger.assert_sound()
