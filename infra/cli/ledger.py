@@ -269,7 +269,7 @@ def _proof_files(name: Path) -> list[Path]:
 
 def _pins(arguments: argparse.Namespace) -> Pins:
     engine = Engine(arguments.root).status()
-    return pins(Layout(arguments.root).home if engine is not None else None, dict(os.environ))
+    return pins(Layout(arguments.root).pins if engine is not None else None, dict(os.environ))
 
 
 def _origin(signed: bytes) -> str:

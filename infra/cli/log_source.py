@@ -126,10 +126,10 @@ class Pins:
         return Pin(self.home / name)
 
 
-def pins(engine_home: Path | None, environment: dict[str, str]) -> Pins:
+def pins(of_engine: Path | None, environment: dict[str, str]) -> Pins:
     """Return where pins are kept: with an engine they end as it does; else in the person's own configuration."""
-    if engine_home is not None:
-        return Pins(engine_home / "pins")
+    if of_engine is not None:
+        return Pins(of_engine)
     config = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
     return Pins(Path(config) / "grace" / "pins")
 

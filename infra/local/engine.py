@@ -279,6 +279,7 @@ class Engine:
             child.wait()
         shutil.rmtree(self.layout.tmp, ignore_errors=True)
         shutil.rmtree(self.layout.assembly, ignore_errors=True)
+        shutil.rmtree(self.layout.pins, ignore_errors=True)
         self.layout.state_file.unlink(missing_ok=True)
 
     def _read(self) -> EngineState | None:

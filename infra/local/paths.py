@@ -55,6 +55,11 @@ class Layout:
         return self.home / "cdk.out"
 
     @property
+    def pins(self) -> Path:
+        """What was last seen of this engine's audit log. It ends with the engine: the next one has another key."""
+        return self.home / "pins"
+
+    @property
     def engine_venv(self) -> Path:
         """MiniStack's own environment, beside the product's."""
         return self.root / ".venv-engine"
