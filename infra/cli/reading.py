@@ -12,6 +12,7 @@ from grace.flow.explain import why
 from grace.model.contract import ContractHead
 from grace.model.entry import ref
 from grace.model.mission import Mission
+from grace.model.records import KillSwitch
 from grace.ports import Services
 from infra.cli import views
 from infra.cli.commands import Commands
@@ -48,7 +49,8 @@ def _open_missions(services: Services) -> tuple[list[Mission], dict[str, Contrac
 
 
 def _missions(arguments: argparse.Namespace, console: Console) -> int:
-    missions, heads = _open_missions(_reach(arguments).services)
+    services = _reach(arguments).services
+    missions, heads = _open_missions(services)
     if arguments.json:
         document = [
             {
@@ -59,7 +61,8 @@ def _missions(arguments: argparse.Namespace, console: Console) -> int:
         ]
         views.print_json(console, document)
     else:
-        console.print(views.missions_view(missions, heads), crop=False)
+        switch = services.store.read(ref(KillSwitch)).get(ref(KillSwitch))
+        console.print(views.missions_view(missions, heads, switch), crop=False)
     return 0
 
 

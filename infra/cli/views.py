@@ -15,6 +15,7 @@ from grace.flow.explain import Check, Explanation
 from grace.model.contract import ContractHead, Window
 from grace.model.entry import Entry
 from grace.model.mission import Mission
+from grace.model.records import KillSwitch
 from grace.model.wording import alarm_name, promise
 from infra.cli import wording
 from infra.cli.dossier import Dossier
@@ -36,11 +37,24 @@ def contract_view(found: Dossier) -> RenderableType:
     return Group(*parts)
 
 
-def missions_view(missions: Sequence[Mission], heads: dict[str, ContractHead]) -> RenderableType:
-    """Return the open missions: what happened, how far it is, and what to do about it."""
-    if not missions:
-        return Text("No mission is open: nothing needs you.")
+def missions_view(
+    missions: Sequence[Mission], heads: dict[str, ContractHead], switch: KillSwitch | None
+) -> RenderableType:
+    """Return the open missions: what happened, how far it is, and what to do about it.
+
+    A kill switch that is on comes first: it is why nothing else moves.
+    """
     parts: list[RenderableType] = []
+    if switch and switch.on:
+        parts.append(
+            Text.assemble(
+                ("The kill switch is on", "bold red"),
+                f": {switch.reason}  ({switch.by}, since {wording.clock(switch.at)})\n",
+                "  Nothing new is done; rollbacks still run.  what next: grace resume",
+            )
+        )
+    if not missions:
+        parts.append(Text("No mission is open" + (": nothing needs you." if not parts else ".")))
     for mission in missions:
         head = heads.get(mission.contract_id or "")
         status = head.status.value if head else mission.status.value

@@ -15,7 +15,7 @@ from infra.cli.dossier import dossier
 from tests.support.scenes import Scene
 from tests.support.world import World, alarm_event
 from tests.unit.cli.conftest import Command, Deployed
-from tests.unit.flow.scenes import approved, heads, incident, missions, need, run, shop, stays_bad, vote
+from tests.unit.flow.scenes import approved, heads, incident, missions, need, order, run, shop, stays_bad, vote
 
 
 def shown(grace: Command, world: World, deployed: Deployed, contract: str) -> str:
@@ -148,6 +148,18 @@ def test_missions_lists_what_is_open_and_nothing_else(grace: Command, deployed: 
     assert (line["contract"]["contract_id"], line["mission"]["contract_id"]) == (contract, contract)
     vote(world, contract, "ada")
     run(world)
+    assert grace("missions").words == "No mission is open: nothing needs you."
+
+
+def test_missions_begins_with_the_kill_switch_while_it_is_on(grace: Command, deployed: Deployed) -> None:
+    world = shop()
+    deployed(world)
+    order(world, "stop", reason="the region is on fire")
+    said = grace("missions").words
+    assert said.startswith("The kill switch is on: the region is on fire (ada, since ")
+    assert "what next: grace resume" in said
+    assert said.endswith("No mission is open.")
+    order(world, "resume")
     assert grace("missions").words == "No mission is open: nothing needs you."
 
 
