@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +15,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from grace.errors import AnswerLost, Conflict, Refused, Unavailable
 from grace.flow import answer as flow_answer
+from grace.flow import ask as flow_ask
+from grace.flow import gate, snapshot
+from grace.flow import link as flow_link
 from grace.flow.link import Challenge
+from grace.flow.remind import remind
 from grace.gateways.memory import MemoryMacs
 from grace.model.approval import Approval, ApprovalStatus, Vote
-from grace.model.contract import TERMINAL
-from grace.model.link import decode
+from grace.model.contract import TERMINAL, Call, Ticket
+from grace.model.link import decode, message
+from grace.stores import plan
 from grace.web import public
 from tests.support.links import approval_of, fields, get, minted, send
 from tests.support.world import alarm_event
@@ -36,6 +44,7 @@ class AnyVote(RuleBasedStateMachine):
         self.world, self.contract = mailed()
         self.letters: list[tuple[str, str, int]] = []
         self.ends: dict[int, ApprovalStatus] = {}
+        self.acted_on: list[ApprovalStatus] = []
         self.crash = ""
 
     @initialize(tier=st.sampled_from([2, 2, 3]))
@@ -53,7 +62,7 @@ class AnyVote(RuleBasedStateMachine):
             return done
 
         def moved(**arguments: Any) -> Any:
-            assert approval_of(self.world, self.contract).status is ApprovalStatus.APPROVED, "I20"
+            self.acted_on.append(approval_of(self.world, self.contract).status)
             return moves(**arguments)
 
         self.world.store.commit = commit
@@ -76,11 +85,11 @@ class AnyVote(RuleBasedStateMachine):
         get(self.world, self.letter(index)[0], method)
         assert state(self.world, self.contract) == before, "I15"
 
-    @rule(index=st.integers(0, 9), decision=DECISIONS, right=st.booleans(), forged=st.integers(0, 150))
-    def sends(self, index: int, decision: str, right: bool, forged: int) -> None:
+    @rule(index=st.integers(0, 9), decision=DECISIONS, right=st.booleans(), forged=st.none() | st.integers(0, 102))
+    def sends(self, index: int, decision: str, right: bool, forged: int | None) -> None:
         token, person, generation = self.letter(index)
-        good = forged >= len(token)
-        if not good:
+        good = forged is None
+        if forged is not None:
             token = token[:forged] + ("A" if token[forged] != "A" else "B") + token[forged + 1 :]
         approval, had = approval_of(self.world, self.contract), every(self.world, Vote)
         form = fields(self.world, self.contract, token, decision, **({} if right else {"code": "zzzz"}))
@@ -105,7 +114,12 @@ class AnyVote(RuleBasedStateMachine):
 
     @rule()
     def sweeps(self) -> None:
+        """Who has not voted is asked again at half of the time, and later once more: another generation, other letters."""
         sweep(self.world)
+        reminders, self.world.messages.reminders[:] = list(self.world.messages.reminders), []
+        for reminder in reminders:
+            with suppress(Unavailable, AnswerLost):
+                remind(reminder, self.world)
         self.write_letters()
 
     @rule()
@@ -159,6 +173,10 @@ class AnyVote(RuleBasedStateMachine):
             assert was in {None, approval.status}, "I19"
             assert approval.status in FINAL or approval.generation not in self.ends, "I19"
 
+    @invariant()
+    def i20_nothing_is_done_on_a_wake_up_alone(self) -> None:
+        assert set(self.acted_on) <= {ApprovalStatus.APPROVED}, "I20"
+
     def teardown(self) -> None:
         """Whatever happened, it ends."""
         self.crash = ""
@@ -168,34 +186,22 @@ class AnyVote(RuleBasedStateMachine):
         run(self.world)
         assert self.world.head(self.contract).status in TERMINAL, "I29"
 
+    def holds(self) -> None:
+        """Check all of it now."""
+        self.i17_one_vote_for_each_person_who_may()
+        self.i18_approved_by_enough_people_on_one_digest_in_time()
+        self.i19_a_decision_is_final()
+        self.i20_nothing_is_done_on_a_wake_up_alone()
+
 
 SETTINGS = settings(
-    max_examples=50, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=150, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 TestAnyVote = AnyVote.TestCase
 TestAnyVote.settings = SETTINGS
 
 
-def believes_every_proof(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(MemoryMacs, "verify", lambda *_: True)
-
-
-def asks_for_no_challenge(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Challenge, "answered", lambda *_: True)
-
-
-def signs_nobody_in(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(public, "_unsigned", lambda *_: None)
-
-
-def lets_anybody_decide(patch: pytest.MonkeyPatch) -> None:
-    whole = flow_answer._may_decide
-
-    def for_all(decision: Any, person: Any, loaded: Any, approval: Approval, services: Any) -> None:
-        wider = approval.model_copy(update={"approvers": (*approval.approvers, person.id)})
-        whole(decision, person, loaded, wider, services)
-
-    patch.setattr(flow_answer, "_may_decide", for_all)
+# -- what each invariant stands on, taken away, and the walk on which it is missed
 
 
 def acts_on_opening(patch: pytest.MonkeyPatch) -> None:
@@ -211,20 +217,163 @@ def acts_on_opening(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(public, "_show", show)
 
 
-MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
-    (acts_on_opening, "I15"),
-    (believes_every_proof, "I16"),
-    (asks_for_no_challenge, "I16"),
-    (signs_nobody_in, "I16"),
-    (lets_anybody_decide, "I17"),
+def believes_every_proof(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryMacs, "verify", lambda *_: True)
+
+
+def asks_for_no_challenge(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Challenge, "answered", lambda *_: True)
+
+
+def signs_nobody_in(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(public, "_unsigned", lambda *_: None)
+
+
+def forgets_the_generation(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(flow_link, "message", lambda link, _generation: message(link, 1))
+
+
+def takes_votes_after_the_end(patch: pytest.MonkeyPatch) -> None:
+    """The page and the one who writes both look at the time."""
+    stands, may = flow_link._standing, flow_answer._may_decide
+
+    def later(approval: Approval) -> Approval:
+        return approval.model_copy(update={"expires_at": approval.expires_at + timedelta(days=1)})
+
+    def standing(opened: Any) -> Any:
+        link = replace(opened.link, expires=opened.link.expires + 86_400)
+        return stands(replace(opened, link=link, approval=later(opened.approval)))
+
+    def for_ever(decision: Any, person: Any, loaded: Any, approval: Approval, services: Any) -> None:
+        may(decision, person, loaded, later(approval), services)
+
+    patch.setattr(flow_link, "_standing", standing)
+    patch.setattr(flow_answer, "_may_decide", for_ever)
+
+
+def lets_anybody_decide(patch: pytest.MonkeyPatch) -> None:
+    whole = flow_answer._may_decide
+
+    def for_all(decision: Any, person: Any, loaded: Any, approval: Approval, services: Any) -> None:
+        wider = approval.model_copy(update={"approvers": (*approval.approvers, person.id)})
+        whole(decision, person, loaded, wider, services)
+
+    patch.setattr(flow_answer, "_may_decide", for_all)
+
+
+def counts_one_as_enough(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(flow_answer, "_yes", lambda _votes, approval: approval.need)
+
+
+def takes_votes_on_what_is_decided(patch: pytest.MonkeyPatch) -> None:
+    """The one who writes and the store's own rule both know that an end is an end."""
+    patch.setattr(flow_answer, "_may_decide", lambda *_: None)
+    patch.setattr(plan, "check_transition", lambda *_: None)
+
+
+def believes_a_wake_up(patch: pytest.MonkeyPatch) -> None:
+    """Four look at the record: the state behind the wake-up, the snapshot, the gate, the store's own rule. All are blind."""
+
+    def unread(call: Call, _services: Any) -> Ticket:
+        return call.ticket.model_copy(update={"needs_approval": False})
+
+    patch.setattr(flow_ask, "decided", unread)
+    patch.setattr(gate, "_standing", lambda _: None)
+    for module in (gate, snapshot):
+        patch.setattr(module, "asks", lambda _: False)
+    patch.setattr(plan, "check_transition", lambda *_: None)
+
+
+def opening(story: AnyVote) -> None:
+    story.opens(0, "GET")
+
+
+def a_forgery(story: AnyVote) -> None:
+    story.sends(0, "approve", right=True, forged=102)
+
+
+def a_machine_that_follows_forms(story: AnyVote) -> None:
+    story.sends(0, "approve", right=False, forged=None)
+
+
+def the_link_and_the_challenge(story: AnyVote) -> None:
+    story.sends(0, "approve", right=True, forged=None)
+
+
+def the_first_letter_after_the_second(story: AnyVote) -> None:
+    story.waits(901)
+    story.sweeps()
+    assert len(story.letters) > 2, "nobody was asked again"
+    story.sends(0, "approve", right=True, forged=None)
+
+
+def too_late(story: AnyVote) -> None:
+    story.waits(1800)
+    story.sends(0, "approve", right=True, forged=None)
+
+
+def a_stranger(story: AnyVote) -> None:
+    story.decides_at_a_terminal("eve", "approve")
+
+
+def one_of_two(story: AnyVote) -> None:
+    story.decides_at_a_terminal("ada", "approve")
+
+
+def no_and_then_yes(story: AnyVote) -> None:
+    story.decides_at_a_terminal("ada", "reject")
+    story.holds()
+    story.decides_at_a_terminal("bob", "approve")
+
+
+def a_wake_up(story: AnyVote) -> None:
+    story.a_token_is_stolen()
+
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+Walk = Callable[[AnyVote], None]
+MUTANTS: list[tuple[Mutant, int, Walk, str]] = [
+    (acts_on_opening, 2, opening, "I15"),
+    (believes_every_proof, 2, a_forgery, "I16"),
+    (asks_for_no_challenge, 2, a_machine_that_follows_forms, "I16"),
+    (signs_nobody_in, 3, the_link_and_the_challenge, "I16"),
+    (forgets_the_generation, 2, the_first_letter_after_the_second, "I16"),
+    (takes_votes_after_the_end, 2, too_late, "I16"),
+    (lets_anybody_decide, 2, a_stranger, "I17"),
+    (counts_one_as_enough, 3, one_of_two, "I18"),
+    (takes_votes_on_what_is_decided, 2, no_and_then_yes, "I19"),
+    (believes_a_wake_up, 2, a_wake_up, "I20"),
 ]
 
 
-@pytest.mark.parametrize(("mutant", "told"), MUTANTS, ids=[mutant.__name__ for mutant, _ in MUTANTS])
+def walked(tier: int, walk: Walk) -> None:
+    story = AnyVote()
+    story.begin(tier)
+    walk(story)
+    story.holds()
+
+
+@pytest.mark.parametrize(("mutant", "tier", "walk", "told"), MUTANTS, ids=[mutant[0].__name__ for mutant in MUTANTS])
 def test_without_its_mechanism_an_invariant_breaks_and_is_seen(
-    mutant: Callable[[pytest.MonkeyPatch], None], told: str, monkeypatch: pytest.MonkeyPatch
+    mutant: Mutant, tier: int, walk: Walk, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    walked(tier, walk)
     mutant(monkeypatch)
-    hunt = settings(SETTINGS, max_examples=200, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
+    with pytest.raises(AssertionError, match=told):
+        walked(tier, walk)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "told"),
+    [(acts_on_opening, "I15"), (asks_for_no_challenge, "I16"), (lets_anybody_decide, "I17")],
+    ids=lambda each: getattr(each, "__name__", each),
+)
+def test_chance_alone_finds_what_is_missing(mutant: Mutant, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    hunt = settings(SETTINGS, max_examples=300, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
     with pytest.raises(AssertionError, match=told):
         run_state_machine_as_test(AnyVote, settings=hunt)
+
+
+def test_every_invariant_of_a_vote_is_broken_by_a_mutant() -> None:
+    assert {told for *_, told in MUTANTS} == {f"I{n}" for n in range(15, 21)}
