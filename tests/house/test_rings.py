@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,22 @@ def test_the_engine_ring_comes_last_in_one_worker() -> None:
     pytest_collection_modifyitems(cast("list[pytest.Item]", items))
     assert [each.nodeid.split("::")[1] for each in items] == ["b", "c", "a"]
     assert [each.groups for each in items] == [[], ["infra"], ["engine"]]
+
+
+def test_a_group_has_one_worker(tmp_path: Path) -> None:
+    """Versions that do not fit together ignore the groups without a word; then the engine ring runs in every worker."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_group.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.xdist_group('engine')\n"
+        "@pytest.mark.parametrize('number', range(6))\n"
+        "def test_it(number): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-v", "-p", "no:cacheprovider"]
+    ran = subprocess.run([*command, os.fspath(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    passed = [line.split()[0] for line in ran.stdout.splitlines() if " PASSED " in line]
+    assert len(passed) == 6, ran.stdout
+    assert len(set(passed)) == 1, "the groups are ignored"
 
 
 def item(nodeid: str, *marks: str) -> Any:
