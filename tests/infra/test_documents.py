@@ -37,13 +37,13 @@ def names_in(path: Path) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(("file", "name"), sorted(set(PROOF.findall(FEATURES))))
-def test_every_proof_exists(file: str, name: str) -> None:
+def test_d51_every_proof_exists(file: str, name: str) -> None:
     path = TESTS / file
     assert path.is_file(), f"docs/features.md names {file}, which is not there"
     assert name in names_in(path), f"docs/features.md names {name}, which is not in {file}"
 
 
-def test_what_is_not_proved_is_not_said_to_be_done() -> None:
+def test_d51_what_is_not_proved_is_not_said_to_be_done() -> None:
     rows = [row for row in cells(FEATURES) if re.match(r"[DFI]\d", row[0])]
     assert len(rows) > 150
     unproved = {row for row in rows if not PROOF.search(row[-1]) and not COMMAND.search(row[-1])}

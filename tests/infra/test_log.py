@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -127,14 +128,59 @@ def test_copies_are_made_where_somebody_elses_bucket_is_named(engine: Template, 
         assert named.functions()[door]["Environment"]["Variables"]["GRACE_WITNESS_BUCKET"] == "elsewhere-log"
 
 
-def test_i13_a_verifier_or_an_integrator_that_does_not_run_raises_an_alarm(engine: Template) -> None:
+def unheard(engine: Template) -> list[str]:
+    """Return what is wrong with the alarms on the log's own parts: none, or one that would stay quiet."""
     alarms = {each["AlarmName"]: each for each in engine.properties("AWS::CloudWatch::Alarm")}
-    for name in ("grace-audit-silent", "grace-log-silent"):
-        assert alarms[name]["TreatMissingData"] == "breaching"
-        assert (alarms[name]["MetricName"], alarms[name]["Threshold"]) == ("Invocations", 1)
-        assert alarms[name]["Namespace"] == "AWS/Lambda"
-    assert alarms["grace-audit-errors"]["MetricName"] == "Errors"
-    assert alarms["grace-audit-silent"]["Period"] == 900
+    found = []
+    for part, silence, door in (("audit", 1800, "audit"), ("log", 300, "integrate")):
+        silent, errors = alarms.get(f"grace-{part}-silent", {}), alarms.get(f"grace-{part}-errors", {})
+        wanted = {
+            "MetricName": "Invocations",
+            "Namespace": "AWS/Lambda",
+            "ComparisonOperator": "LessThanThreshold",
+            "Threshold": 1,
+            "TreatMissingData": "breaching",
+        }
+        found += [f"{part}: {name}" for name, value in wanted.items() if silent.get(name) != value]
+        if silent.get("Period", 0) * silent.get("EvaluationPeriods", 0) != silence:
+            found.append(f"{part}: not after {silence} s")
+        if errors.get("MetricName") != "Errors":
+            found.append(f"{part}: errors")
+        for alarm in (silent, errors):
+            where = text(alarm.get("Dimensions", [{}])[0].get("Value", ""))
+            if door.capitalize() not in where:
+                found.append(f"{part}: watches {where or 'nothing'}")
+            if not alarm.get("AlarmActions"):
+                found.append(f"{part}: tells nobody")
+    return found
+
+
+def test_i13_f22_a_verifier_or_an_integrator_that_does_not_run_raises_an_alarm(engine: Template) -> None:
+    """After two of the verifier's own quarters of an hour; no word of the metric counts as silence."""
+    assert unheard(engine) == []
+
+
+@pytest.mark.parametrize("field", ["TreatMissingData", "AlarmActions", "Period", "Dimensions", "whole"])
+@pytest.mark.parametrize("part", ["audit", "log"])
+def test_i13_without_any_part_of_the_alarm_it_is_found(engine: Template, part: str, field: str) -> None:
+    """The mutants: a silence that nobody hears."""
+    body = copy.deepcopy(engine.body)
+    name, alarm = next(
+        (name, each)
+        for name, each in body["Resources"].items()
+        if each.get("Properties", {}).get("AlarmName") == f"grace-{part}-silent"
+    )
+    if field == "whole":
+        del body["Resources"][name]
+    else:
+        del alarm["Properties"][field]
+    assert unheard(Template(body))
+
+
+def test_f12_a_log_that_cannot_be_signed_for_long_raises_an_alarm(engine: Template) -> None:
+    """Three runs of the integrator in five minutes that end in an error; one that is repeated well is none."""
+    alarms = {each["AlarmName"]: each for each in engine.properties("AWS::CloudWatch::Alarm")}
+    assert (alarms["grace-log-errors"]["Threshold"], alarms["grace-log-errors"]["Period"]) == (3, 300)
 
 
 def test_the_outputs_say_where_the_log_is_and_whose(vault: Template) -> None:

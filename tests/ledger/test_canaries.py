@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from grace.errors import GraceError, TransientError
+from grace.gateways import translate as translating
 from grace.gateways.translate import translate
 from grace.model.contract import ContractStatus
 from tests.support.logs import entries_of, written
@@ -86,23 +88,9 @@ def bad_parameter(operation: str) -> GraceError:
     return translate(ParamValidationError(report=report), "lambda", operation)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        client_error("InvalidParameterValueException", 400),
-        client_error("AccessDeniedException", 403),
-        client_error("ResourceNotFoundException", 404),
-        client_error("TooManyRequestsException", 429),
-        client_error("ServiceException", 500),
-        bad_parameter,
-    ],
-    ids=["refused", "denied", "absent", "throttled", "broken", "shape"],
-)
-@pytest.mark.parametrize("operation", ["update_alias", "get_alias", "list_tags", "list_versions_by_function"])
-def test_a_secret_in_what_a_service_says_goes_nowhere(
-    operation: str, error: Callable[[str], GraceError], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
+def told_everywhere(operation: str, error: Callable[[str], GraceError], log: pytest.LogCaptureFixture) -> list[str]:
+    """Let an incident take its way while a service answers one operation so; return where its words then stand."""
+    log.set_level(logging.DEBUG)
     world = shop()
     real = world.aws.call
     met: list[str] = []
@@ -121,4 +109,32 @@ def test_a_secret_in_what_a_service_says_goes_nowhere(
             run(world)
             break
     assert met, f"{operation} was never called"
-    assert spoken(world, caplog.text) == []
+    return spoken(world, log.text)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("InvalidParameterValueException", 400),
+        client_error("AccessDeniedException", 403),
+        client_error("ResourceNotFoundException", 404),
+        client_error("TooManyRequestsException", 429),
+        client_error("ServiceException", 500),
+        bad_parameter,
+    ],
+    ids=["refused", "denied", "absent", "throttled", "broken", "shape"],
+)
+@pytest.mark.parametrize("operation", ["update_alias", "get_alias", "list_tags", "list_versions_by_function"])
+def test_a_secret_in_what_a_service_says_goes_nowhere(
+    operation: str, error: Callable[[str], GraceError], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert told_everywhere(operation, error, caplog) == []
+
+
+def test_i11_without_the_filter_on_what_services_say_a_secret_is_written(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutant: their words as they came."""
+    monkeypatch.setattr(translating, "_QUOTED", re.compile("(?!)"))
+    error = client_error("InvalidParameterValueException", 400)
+    assert any(name.startswith("entry") for name in told_everywhere("update_alias", error, caplog))

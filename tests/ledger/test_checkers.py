@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from grace.ledger.ed25519 import SeedSigner
 from grace.model.entry import Entry
 from tests.ledger.judges import ours, refuses, reject
 from tests.ledger.tampering import KINDS, SEED, Objects, tamperings
 from tests.support import checker
-from tests.support.logs import Log, real_entries, written
+from tests.support.logs import ORIGIN, Log, real_entries, written
 
 COUNT = 250
 SIZES = (1, 2, 255, 256, 257, 300, 511, 512, 513, 600)
@@ -51,6 +52,26 @@ def test_go_rejects_every_tampering(logs: list[Log], tmp_path: Path, record_prop
     record_property("figure", ("tamperings refused", f"by Go's library, seed {SEED}", COUNT - len(believed), COUNT))
     assert believed == []
     assert kinds == len(KINDS)
+
+
+def test_i14_without_the_logs_own_key_and_a_pin_go_would_believe_another_history(
+    logs: list[Log], tmp_path: Path
+) -> None:
+    """The mutants: a log that is signed by whoever wrote it, and a check that remembers nothing."""
+    checker.need()
+    true = logs[-1]
+    other, last = real_entries(600, size=50), true.entries[-1].replace(b"r-1", b"r-2")
+    forger = SeedSigner(ORIGIN, b"y" * 32)
+    forged, forked = written(other, 100, signer=forger), written([*true.entries[:-1], last], 100)
+    assert not go(tmp_path / "forged", true, forged.objects).startswith(checker.SOUND)
+    assert go(tmp_path / "believed", forged, forged.objects) == "sound 600 entries"
+    (tmp_path / "pin").write_bytes(true.objects["checkpoint"])
+    folder = checker.lay_out(tmp_path / "forked", forked.objects)
+    vkey = true.verifier.key.vkey
+    assert not checker.verdicts(vkey, [folder], "-lanes", "-pin", str(tmp_path / "pin"))[folder].startswith(
+        checker.SOUND
+    )
+    assert checker.verdicts(vkey, [folder], "-lanes")[folder] == "sound 600 entries"
 
 
 def test_ours_rejects_every_tampering(logs: list[Log], record_property: Any) -> None:

@@ -89,7 +89,9 @@ def another(dynamodb: Any) -> DynamoStore:
 
 
 @pytest.mark.parametrize("fault", LOST + BUSY, ids=repr)
-def test_a_commit_that_did_not_arrive_is_repeated(dynamo: DynamoStore, dynamodb: Any, waits: Waits, fault: Any) -> None:
+def test_f01_a_commit_that_did_not_arrive_is_repeated(
+    dynamo: DynamoStore, dynamodb: Any, waits: Waits, fault: Any
+) -> None:
     """F01."""
     faults = Faults(dynamodb, "before-call", WRITE, fault, fault)
 
@@ -102,7 +104,7 @@ def test_a_commit_that_did_not_arrive_is_repeated(dynamo: DynamoStore, dynamodb:
 
 
 @pytest.mark.parametrize("fault", [f for f in LOST if isinstance(f, Exception)], ids=repr)
-def test_a_commit_whose_answer_was_lost_happens_once(dynamo: DynamoStore, dynamodb: Any, fault: Exception) -> None:
+def test_f02_a_commit_whose_answer_was_lost_happens_once(dynamo: DynamoStore, dynamodb: Any, fault: Exception) -> None:
     """F02: the repetition finds the command among the head's marks, and says that the change had been made."""
     Faults(dynamodb, "after-call", WRITE, fault)
 
@@ -113,7 +115,9 @@ def test_a_commit_whose_answer_was_lost_happens_once(dynamo: DynamoStore, dynamo
     assert_sound(dynamo, contract())
 
 
-def test_another_command_came_between_the_lost_answer_and_the_repetition(dynamo: DynamoStore, dynamodb: Any) -> None:
+def test_f02_another_command_came_between_the_lost_answer_and_the_repetition(
+    dynamo: DynamoStore, dynamodb: Any
+) -> None:
     """F02: every other condition fails as well then, and still the command is known."""
 
     def somebody_else() -> None:
@@ -157,7 +161,9 @@ def test_silence_ends_in_unavailable_and_repeating_finds_out(dynamo: DynamoStore
     assert number_of_entries(dynamo) == 1
 
 
-def test_throttling_ends_in_throttled_and_nothing_is_written(dynamo: DynamoStore, dynamodb: Any, waits: Waits) -> None:
+def test_f01_throttling_ends_in_throttled_and_nothing_is_written(
+    dynamo: DynamoStore, dynamodb: Any, waits: Waits
+) -> None:
     faults = Faults(dynamodb, "before-call", WRITE, *BUSY * 99)
 
     with pytest.raises(Throttled):
@@ -181,7 +187,7 @@ def test_throttling_ends_in_throttled_and_nothing_is_written(dynamo: DynamoStore
     ],
 )
 @pytest.mark.parametrize("times", [5, ANSWERED, ANSWERED + 1])
-def test_a_contended_lane(dynamo: DynamoStore, dynamodb: Any, waits: Waits, reasons: list[str], times: int) -> None:
+def test_f03_a_contended_lane(dynamo: DynamoStore, dynamodb: Any, waits: Waits, reasons: list[str], times: int) -> None:
     """F03: five in a row succeed; one more than the patience is a clean error, and nothing was written."""
     Faults(dynamodb, "before-call", WRITE, *[cancelled(reasons)] * times)
 

@@ -151,7 +151,7 @@ def test_a_full_transaction_is_carried_out(store: Any) -> None:
         ({"x": "\ud800"}, "UTF-8"),
     ],
 )
-def test_bad_entries_are_refused_before_anything_is_sent(store: Any, body: dict[str, Any], says: str) -> None:
+def test_f14_bad_entries_are_refused_before_anything_is_sent(store: Any, body: dict[str, Any], says: str) -> None:
     """F14."""
     with pytest.raises(InvalidCommit, match=says):
         store.commit(commit(contract(), entries=(entry(**body),)))
@@ -160,7 +160,7 @@ def test_bad_entries_are_refused_before_anything_is_sent(store: Any, body: dict[
     assert stored(store, contract()) is None
 
 
-def test_a_depth_bomb_is_refused(store: Any) -> None:
+def test_f14_a_depth_bomb_is_refused(store: Any) -> None:
     """F14: as deep as it may be, one deeper, and far deeper than the interpreter's own limit."""
 
     def nested(depth: int) -> Any:

@@ -132,7 +132,7 @@ def test_conditions_that_hold_let_it_pass(store: Any) -> None:
     assert stored(store, lease()) == lease(version=1), "what is only checked is not written"
 
 
-def test_a_repeated_command_changes_nothing(store: Any) -> None:
+def test_f04_a_repeated_command_changes_nothing(store: Any) -> None:
     """F02, F04: also when another command has followed, and however long ago it was."""
     first = commit(contract(), command="draft", entries=(entry(), entry()), items=(lease(),))
     head = store.commit(first).head

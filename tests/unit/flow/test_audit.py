@@ -355,7 +355,7 @@ def test_a_halted_log_is_a_finding() -> None:
     assert any("halted" in each for each in doubts(ledger))
 
 
-def test_the_pin_makes_the_next_run_begin_where_this_one_ended() -> None:
+def test_d21_the_pin_makes_the_next_run_begin_where_this_one_ended() -> None:
     ledger = scene()
     look(ledger)
     ledger.integrate()

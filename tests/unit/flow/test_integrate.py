@@ -73,7 +73,7 @@ def test_f11_a_hundred_rings_make_the_same_log() -> None:
     assert ledger.log.head() == other.log.head()
 
 
-def _scenario() -> Ledger:
+def scenario() -> Ledger:
     """A log that has a partial tile, and as much waiting as fills it and begins the next."""
     return _scene().copy()
 
@@ -88,7 +88,7 @@ def _scene() -> Ledger:
 
 
 def _calls() -> int:
-    ledger, fault = _scenario(), Fault(at=0)
+    ledger, fault = scenario(), Fault(at=0)
     integrate(ledger.broken(fault))
     return fault.seen
 
@@ -104,11 +104,11 @@ def test_f05_f06_f07_wherever_it_breaks_off_the_next_runs_end_it(
     good, faults, calls = 0, 0, _calls()
     for at in range(1, calls + 1):
         for after in (False, True):
-            ledger, fault = _scenario(), Fault(at, error, after)
+            ledger, fault = scenario(), Fault(at, error, after)
             with pytest.raises((Killed, GraceError)):
                 integrate(ledger.broken(fault))
             for size in _signed_sizes(ledger):
-                _every_promise_is_kept(ledger, size)
+                every_promise_is_kept(ledger, size)
             ledger.write(3)
             while ledger.integrate().added:
                 pass
@@ -124,7 +124,7 @@ def _signed_sizes(ledger: Ledger) -> list[int]:
     return [int(path.removeprefix(KEPT)) for path in ledger.archive.objects if path.startswith(KEPT)]
 
 
-def _every_promise_is_kept(ledger: Ledger, size: int) -> None:
+def every_promise_is_kept(ledger: Ledger, size: int) -> None:
     """I6: what a checkpoint that anybody can see promises can be read and leads to its root."""
     objects = dict(ledger.archive.objects)
     objects[CHECKPOINT] = objects[f"{KEPT}{size}"]
@@ -139,7 +139,7 @@ def test_a_fault_in_the_recovery_is_recovered_from_too() -> None:
     calls, pairs = _calls(), 0
     for first in range(4, calls + 1, 3):
         for second in range(1, calls + 1, 4):
-            ledger = _scenario()
+            ledger = scenario()
             for at in (first, second):
                 try:
                     integrate(ledger.broken(Fault(at, Killed, after=bool(at % 2))))
@@ -155,7 +155,7 @@ def test_f08_of_two_integrators_one_commits_and_nothing_is_twice() -> None:
     """At each call of the first, a second one runs from beginning to end."""
     races = 0
     for at in range(1, _calls() + 1):
-        ledger = _scenario()
+        ledger = scenario()
 
         class Between(Fault):
             def call(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -176,7 +176,7 @@ def test_f08_of_two_integrators_one_commits_and_nothing_is_twice() -> None:
 
 def test_f08_a_zombie_commits_nothing() -> None:
     """It read the head, slept ten minutes, and wakes in another world."""
-    ledger = _scenario()
+    ledger = scenario()
     zombie: Any = Worker(ledger)
     old_head, old_ends = ledger.log.head(), ledger.log.lane_heads()
     ledger.integrate()
@@ -198,7 +198,7 @@ def test_f08_a_zombie_commits_nothing() -> None:
 
 def test_i4_without_the_compare_and_set_two_integrators_spoil_the_log() -> None:
     """The mutant: a head that takes every write."""
-    ledger = _scenario()
+    ledger = scenario()
     old = ledger.log.head()
     ledger.integrate()
     ledger.log.stored = ledger.log.stored.model_copy(update={"v": old.v})  # as if nobody had written
@@ -218,9 +218,9 @@ def test_i4_without_the_compare_and_set_two_integrators_spoil_the_log() -> None:
 
 
 def test_f09_the_same_bytes_are_no_trouble_and_other_bytes_halt_the_log() -> None:
-    ledger = _scenario()
+    ledger = scenario()
     with pytest.raises(Killed):
-        integrate(ledger.broken(Fault(_first("archive.put", ledger), Killed)))
+        integrate(ledger.broken(Fault(first_call("archive.put"), Killed)))
     path = "tile/entries/000"
     true = ledger.archive.objects.pop(path, None)
     assert true is None  # not stored yet
@@ -239,7 +239,7 @@ def test_f09_the_same_bytes_are_no_trouble_and_other_bytes_halt_the_log() -> Non
     ledger.assert_sound()
 
 
-def _first(name: str, ledger: Ledger) -> int:
+def first_call(name: str) -> int:
     """Return which call is the first of that name in the scenario."""
     names: list[str] = []
 
@@ -248,12 +248,12 @@ def _first(name: str, ledger: Ledger) -> int:
             names.append(name)
             return function(*args, **kwargs)
 
-    integrate(_scenario().broken(Names(0)))
+    integrate(scenario().broken(Names(0)))
     return names.index(name) + 1
 
 
 def test_f12_while_the_key_cannot_be_had_entries_are_taken_and_then_signed() -> None:
-    ledger = _scenario()
+    ledger = scenario()
     ledger.signing.down = Unavailable("kms.sign: 503")
     size = checkpoint(ledger).size
     for _ in range(3):
@@ -271,7 +271,7 @@ def test_f12_while_the_key_cannot_be_had_entries_are_taken_and_then_signed() -> 
 
 def test_f13_an_older_checkpoint_never_replaces_a_newer_one() -> None:
     """I7: the slow signer has read its head, and publishes after a faster one has published more."""
-    ledger = _scenario()
+    ledger = scenario()
     slow: Any = Worker(ledger)
 
     class Late:
@@ -296,7 +296,7 @@ def test_f13_an_older_checkpoint_never_replaces_a_newer_one() -> None:
 
 
 def test_i5_the_signer_signs_nothing_that_does_not_extend_its_record() -> None:
-    ledger = _scenario()
+    ledger = scenario()
     ledger.integrate()
     true = ledger.log.stored
     signed = len(ledger.signing.signed)
@@ -315,9 +315,9 @@ def test_i5_the_signer_signs_nothing_that_does_not_extend_its_record() -> None:
 
 def test_i5_the_signer_checks_that_tiles_are_there_and_right() -> None:
     """I6: one byte of one new object wrong, or one object missing, and there is no signature."""
-    ledger = _scenario()
+    ledger = scenario()
     with pytest.raises(Killed):
-        integrate(ledger.broken(Fault(_first("notary.sign", ledger), Killed)))
+        integrate(ledger.broken(Fault(first_call("notary.sign"), Killed)))
     new = [path for path in ledger.archive.objects if path.endswith((".p/14", "/000")) and "checkpoint" not in path]
     assert len(new) >= 4
     signed = len(ledger.signing.signed)
@@ -337,7 +337,7 @@ def test_i5_the_signer_checks_that_tiles_are_there_and_right() -> None:
 
 def test_i5_a_size_that_was_signed_is_never_signed_otherwise() -> None:
     """The record is lost, the head is forged: what was kept still binds the signer."""
-    ledger = _scenario()
+    ledger = scenario()
     ledger.integrate()
     fork = Ledger()
     fork.write(270, number_of="the fork")
@@ -348,7 +348,7 @@ def test_i5_a_size_that_was_signed_is_never_signed_otherwise() -> None:
 
 
 def test_the_integrator_believes_only_the_keys_own_signature() -> None:
-    ledger = _scenario()
+    ledger = scenario()
     liar: Any = Worker(ledger)
     liar.signing = LocalSigning(seed=b"\x07" * 32)
     ledger.archive.objects.pop(VKEY)
@@ -365,7 +365,7 @@ def test_the_integrator_believes_only_the_keys_own_signature() -> None:
 
 @pytest.mark.parametrize("what", ["edited", "dropped", "swapped", "lane end"])
 def test_f20_a_row_changed_before_it_was_integrated_halts_the_log(what: str) -> None:
-    ledger = _scenario()
+    ledger = scenario()
     rows = ledger.store._entries
     waiting = [key for key in rows if key not in _taken(ledger)]
     first = waiting[0]
@@ -395,7 +395,7 @@ def _taken(ledger: Ledger) -> set[Any]:
 
 def test_f20_a_head_changed_by_hand_halts_the_log() -> None:
     for field, value in (("root", "cd" * 32), ("size", 251)):
-        ledger = _scenario()
+        ledger = scenario()
         head = ledger.log.stored
         ledger.log.stored = head.model_copy(update={"current": head.current.model_copy(update={field: value})})
         with pytest.raises(IntegrityError):
@@ -404,7 +404,7 @@ def test_f20_a_head_changed_by_hand_halts_the_log() -> None:
 
 
 def test_every_checkpoint_goes_to_the_witness_and_one_who_is_away_stops_nothing() -> None:
-    ledger = _scenario()
+    ledger = scenario()
     ledger.integrate()
     assert ledger.witness.notes == {size: ledger.archive.objects[f"{KEPT}{size}"] for size in (250, 270)}
 
@@ -427,7 +427,7 @@ def test_nothing_is_signed_of_an_empty_log() -> None:
 def test_mutants_of_the_signer_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its look at the growth, the signer would sign a root that no tile leads to."""
     monkeypatch.setattr(signing, "_check_growth", lambda *_: None)
-    ledger = _scenario()
+    ledger = scenario()
     true = ledger.log.stored
     forged = true.current.model_copy(update={"size": 271, "root": "ab" * 32})
     ledger.log.stored = true.model_copy(update={"current": forged})

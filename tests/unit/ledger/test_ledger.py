@@ -59,7 +59,7 @@ def test_the_id_follows_from_the_command() -> None:
     assert len({entry_id("k-1", 0), entry_id("k-1", 1), entry_id("k-10", 0)}) == 3
 
 
-def test_the_largest_entry_to_the_byte() -> None:
+def test_f14_the_largest_entry_to_the_byte() -> None:
     spare = LARGEST - len(seal(line(x=""), LaneHead(3), NOW)[0])
 
     assert len(seal(line(x="x" * spare), LaneHead(3), NOW)[0]) == LARGEST
@@ -81,7 +81,7 @@ def test_whatever_json_knows_without_floats_has_one_form(value: Any) -> None:
     assert seal(line(a=1, x=value), LaneHead(3), NOW)[0] == data
 
 
-def test_a_body_that_holds_itself_is_too_deep() -> None:
+def test_f14_a_body_that_holds_itself_is_too_deep() -> None:
     body: dict[str, Any] = {}
     body["x"] = body
     with pytest.raises(InvalidCommit, match="deeper"):
