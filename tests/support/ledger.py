@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -83,10 +83,17 @@ class Fault:
         raise self.error()
 
 
+class Breaks(Protocol):
+    """What passes a call on, or breaks it."""
+
+    def call(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Pass the call on."""
+
+
 class Tapped:
     """A port every call of which goes past the fault."""
 
-    def __init__(self, name: str, port: Any, fault: Fault) -> None:
+    def __init__(self, name: str, port: Any, fault: Breaks) -> None:
         self._name, self._port, self._fault = name, port, fault
 
     def __getattr__(self, name: str) -> Any:

@@ -20,7 +20,7 @@ from grace.model.log import CHECKPOINT, KEPT, PARTS, AuditPin
 from grace.model.records import Subsystem
 from grace.model.signal import MetricRef
 from grace.stores.rows import row_of
-from tests.support.ledger import ORIGIN, SEED, Ledger, stored
+from tests.support.ledger import ORIGIN, SEED, Fault, Ledger, stored
 
 PREFIX = "grace"
 
@@ -370,6 +370,36 @@ def test_d21_the_pin_makes_the_next_run_begin_where_this_one_ended() -> None:
     ledger.clock.advance(900)
     look(ledger)
     assert "tile/entries/000" not in read
+
+
+def test_d21_a_run_costs_what_is_new_however_long_the_log() -> None:
+    """Calls, and entries that are read: the same with three hundred before as with fifteen hundred."""
+    costs = []
+    for before in (256 + 40, 5 * 256 + 40):
+        ledger = Ledger()
+        ledger.write(before)
+        ledger.integrate()
+        look(ledger)
+        ledger.integrate()
+        ledger.clock.advance(900)
+        ledger.write(20)
+        ledger.integrate()
+        rows = 0
+        entries = ledger.log.entries
+
+        def counted(lane: int, first: int, last: int) -> Any:
+            nonlocal rows
+            rows += last - first + 1
+            return entries(lane, first, last)  # noqa: B023
+
+        ledger.log.entries = counted
+        fault = Fault(at=0)
+        ran(ledger, "reap", "integrate")
+        found = audit(ledger.broken(fault), prefix=PREFIX)
+        assert (found.issues, found.entries) == ((), 21)
+        costs.append((fault.seen, rows))
+    assert costs[0] == costs[1]
+    assert costs[0][1] == 21
 
 
 def test_proofs_of_a_verified_log_check_offline() -> None:

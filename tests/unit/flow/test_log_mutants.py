@@ -15,7 +15,7 @@ from grace.flow import batches, checks
 from grace.flow import integrate as integrating
 from grace.flow import sign as signing
 from grace.flow.integrate import integrate
-from grace.ledger import fsck
+from grace.ledger import fsck, lanes
 from grace.model.log import KEPT
 from tests.support.ledger import Fault, Killed, Ledger
 from tests.unit.flow.test_audit import doubts, look, scene
@@ -47,7 +47,7 @@ def test_i3_without_following_the_lanes_a_row_that_was_changed_enters_the_tree(m
         return checkpoint(ledger).size > 250
 
     assert not taken_in()
-    true = batches.follow
+    true = lanes.follow
 
     def blind(data: bytes, place: Any, before: Any, streams: dict[str, int], *, whole: bool) -> Any:
         return true(data, place, before, streams, whole=whole)[0], []
