@@ -49,7 +49,7 @@ _TOLD: dict[str, str] = {
     "contract.refused": "refused: {reason}",
     "contract.rollback_started": "putting it back began: {reason}",
     "contract.rolling_back": "it is put back, because: {reason}",
-    "contract.rolled_back": "it was put back and measured to be as before: {restored}",
+    "contract.rolled_back": "it was put back and measured: every field as before, the alarm no worse",
     "contract.safe_hold": "it could not be proved to be as before, and is left for a person",
     "contract.closed": "the contract ended: {status}",
     "operator.stop": "all automation was stopped: {reason}",

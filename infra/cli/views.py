@@ -15,12 +15,17 @@ from grace.flow.explain import Check, Explanation
 from grace.model.contract import ContractHead, Window
 from grace.model.entry import Entry
 from grace.model.mission import Mission
-from grace.model.records import KillSwitch
+from grace.model.records import KillSwitch, Observation
 from grace.model.wording import alarm_name, promise
 from infra.cli import wording
 from infra.cli.dossier import Dossier
 
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "worse": ("✗", "red"), "inconclusive": ("?", "yellow")}
+_UNDONE = {
+    "verified": "yes, measured: the fields are back and the alarm is no worse",
+    "failed": "no: see what failed above",
+    "inconclusive": "not shown: see what could not be measured above",
+}
 _QUIET = frozenset({"digest", "key", "snapshot", "state", "before", "after", "fence", "set", "resource", "mission"})
 """What an entry holds that the rest of the page says already, or that only a program reads."""
 
@@ -132,7 +137,7 @@ def _first_screen(found: Dossier) -> RenderableType:
         table.add_row("verdict", f"{head.verdict}{sure}")
     if head.reason:
         table.add_row("note" if head.status in wording.KEPT else "because", head.reason)
-    table.add_row("safe now?", Text(wording.safe(head), style="bold"))
+    table.add_row("safe now?", Text(wording.safe(found), style="bold"))
     # Outside the table and never folded, so that a command can be copied as it stands.
     steps = [Text(f"  {step}", no_wrap=True, overflow="ignore") for step in wording.next_steps(found)]
     return Group(title, Text(), table, Text("what next", style="dim"), *steps)
@@ -212,10 +217,18 @@ def _steps(found: Dossier) -> RenderableType:
         table.add_row(step.name, f"{step.status.value}, class {step.effect.value}, fence {step.fence}, state {state}")
     if undone := found.evidence.get("rollback"):
         for seen in undone.observations:
-            table.add_row("measured", f"{seen.predicate}: {seen.result}, {seen.supporting} of {seen.samples} fields")
+            table.add_row("measured", f"{seen.predicate}: {seen.result}, {_compared(seen)}")
+        table.add_row("undone?", _UNDONE.get(undone.verdict, "not judged"))
     if found.lease and found.lease.hold:
         table.add_row("held", f"since {found.lease.hold}")
     return table
+
+
+def _compared(seen: Observation) -> str:
+    """Return what was measured of one half of the restoration: how many fields are back, or how the alarm stands."""
+    if seen.kind == "state":
+        return f"{seen.supporting} of {seen.samples} fields" + (f" ({seen.note})" if seen.note else "")
+    return f"then {seen.expected}, now {seen.observed}" + (f" ({seen.note})" if seen.note else "")
 
 
 def _story(story: Sequence[Entry]) -> RenderableType:

@@ -32,6 +32,11 @@ _SAFE: dict[ContractStatus, str] = {
     S.SHADOWED: "Yes. Nothing was done to it: the playbook is in shadow.",
 }
 
+_BACK_BUT = (
+    "It was measured to be as it was before, but its alarm is worse or says nothing. Nobody of ours touches it until a"
+    " person releases it."
+)
+
 _UNDER_WAY = ("Wait: the next look is due by {deadline}.", "Undo it now: grace rollback {key} --reason '…'")
 _OWNED = ("Make it permanent where it is declared: {owner}.",)
 _OPEN_AGAIN = (
@@ -71,9 +76,11 @@ def colour(status: ContractStatus) -> str:
     return COLOURS.get(status, "cyan" if status in MOVING else "white")
 
 
-def safe(head: ContractHead) -> str:
+def safe(found: Dossier) -> str:
     """Return whether the resource is safe now."""
-    return _SAFE[head.status]
+    if found.head.status is S.SAFE_HOLD and found.outcome and found.outcome.restored:
+        return _BACK_BUT
+    return _SAFE[found.head.status]
 
 
 def next_steps(found: Dossier) -> list[str]:

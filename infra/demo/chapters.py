@@ -90,7 +90,12 @@ class Chapters:
 
     def _rolled_back(self, _body: dict[str, Any], found: Dossier) -> None:
         for seen in found.evidence["rollback"].observations:
-            self._telling.say(f"measured: {seen.predicate} ({seen.supporting} of {seen.samples})")
+            how = (
+                f"{seen.supporting} of {seen.samples}"
+                if seen.kind == "state"
+                else f"{seen.expected}, now {seen.observed}"
+            )
+            self._telling.say(f"measured: {seen.predicate} ({how})")
 
     def _troubled(self, body: dict[str, Any], _found: Dossier) -> None:
         self._telling.say(str(body.get("reason", "it did not go as planned")), "bad")

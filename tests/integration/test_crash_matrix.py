@@ -276,7 +276,7 @@ def test_an_undo_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     assert life.scene.head(life.contracts()[0]).status is ContractStatus.SAFE_HOLD
     assert not broken(life)
 
-    monkeypatch.setattr(rollback, "_restore", lambda undo, services: rollback._restored(undo, scene.before, services))
+    monkeypatch.setattr(rollback, "_restore", lambda undo, services: rollback._judge(undo, scene.before, (), services))
     life = Life(Scene("scale_out_group", works=False))
     life.run()
     assert "not as it was" in "".join(broken(life))

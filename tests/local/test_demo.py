@@ -84,7 +84,8 @@ def test_the_fix_that_does_not_help_is_undone_and_the_undoing_measured(report: d
     assert (scaled["status"], scaled["verdict"], scaled["restored"]) == ("rolled_back", "failed", True)
     assert scaled["effect_before"] == scaled["effect_after"]
     shown = json.loads(grace(root, "show", scaled["contract"], "--json").stdout)
-    assert [seen["result"] for seen in shown["evidence"]["rollback"]["observations"]] == ["passed"]
+    assert [seen["result"] for seen in shown["evidence"]["rollback"]["observations"]] == ["passed"] * 2
+    assert shown["evidence"]["rollback"]["verdict"] == "verified"
     done = {step["name"]: step for step in shown["steps"]}
     assert done["execute"]["after_digest"] != done["execute"]["before_digest"] == done["restore"]["after_digest"]
 

@@ -209,7 +209,7 @@ def test_a_story_is_told_from_proved_entries_alone(grace: Command, publish: Publ
         "roll_back_lambda_alias promised shift_alias on arn:aws:lambda",
         "about to act: point the alias at version 1",
         "the verdict: failed",
-        "it was put back and measured to be as before: yes",
+        "it was put back and measured: every field as before, the alarm no worse",
         "the contract ended: rolled_back",
         "each proved to be in the log",
     ):

@@ -15,7 +15,19 @@ from infra.cli.dossier import dossier
 from tests.support.scenes import Scene
 from tests.support.world import World, alarm_event
 from tests.unit.cli.conftest import Command, Deployed
-from tests.unit.flow.scenes import approved, heads, incident, missions, need, order, run, shop, stays_bad, vote
+from tests.unit.flow.scenes import (
+    approved,
+    first_time,
+    heads,
+    incident,
+    missions,
+    need,
+    order,
+    run,
+    shop,
+    stays_bad,
+    vote,
+)
 
 
 def shown(grace: Command, world: World, deployed: Deployed, contract: str) -> str:
@@ -78,10 +90,27 @@ def test_show_of_an_undone_contract_says_that_it_was_measured_and_how_to_go_on(
     text = shown(grace, world, deployed, contract)
     assert text.startswith("rolled_back")
     assert "measured to be as it was before" in text
-    assert "every field of the snapshot is back: passed" in text
+    assert "every field of the snapshot is back: passed, 2 of 2 fields" in text
+    assert "alarm shop-errors is no worse than when the action was decided: passed, then ALARM, now ALARM" in text
+    assert "undone? yes, measured" in text
     [mission] = missions(world)
     assert f"grace retry {mission.mission_id}" in text
     assert "grace why 'shop-errors'" in text
+
+
+def test_show_of_a_restoration_whose_alarm_says_nothing_says_what_is_back_and_what_is_not_known(
+    grace: Command, deployed: Deployed
+) -> None:
+    world = shop()
+    world.between = first_time(
+        "Rollback", lambda world: world.alarm("INSUFFICIENT_DATA", world.clock.now()), then=stays_bad
+    )
+    text = shown(grace, world, deployed, incident(world))
+    assert text.startswith("safe_hold")
+    assert "every field of the snapshot is back: passed, 2 of 2 fields" in text
+    assert "inconclusive, then ALARM, now INSUFFICIENT_DATA (it has too little data to be in any state)" in text
+    assert "undone? not shown" in text
+    assert "measured to be as it was before, but its alarm is worse or says nothing" in text
 
 
 def test_while_people_are_asked_it_says_who_until_when_and_the_command(grace: Command, deployed: Deployed) -> None:
@@ -127,14 +156,14 @@ def test_every_status_says_whether_it_is_safe_and_what_next(status: ContractStat
     found = dossier(approved(world, "ada"), world)
     found = type(found)(**{**vars(found), "head": found.head.model_copy(update={"status": status})})
     steps = wording.next_steps(found)
-    assert wording.safe(found.head).endswith(".")
+    assert wording.safe(found).endswith(".")
     assert steps
     assert not any("{" in step for step in steps)
     if status is ContractStatus.SAFE_HOLD:
-        assert wording.safe(found.head).startswith("Not known")
+        assert wording.safe(found).startswith("Not known")
         assert f"grace release '{found.head.resource}'" in steps[1]
     else:
-        assert not wording.safe(found.head).startswith("Not known")
+        assert not wording.safe(found).startswith("Not known")
 
 
 def test_missions_lists_what_is_open_and_nothing_else(grace: Command, deployed: Deployed) -> None:

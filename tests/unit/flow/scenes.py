@@ -343,7 +343,10 @@ def check_contract(world: World, head: ContractHead) -> None:
     if head.status in GOOD:
         check_measured(world, head, contract)
     if head.status is ContractStatus.ROLLED_BACK:
-        assert need(world, Evidence, head.contract_id, "rollback").state_digest == step_before(step), "I31"
+        undone = need(world, Evidence, head.contract_id, "rollback")
+        assert undone.state_digest == step_before(step), "I31"
+        assert undone.verdict == "verified", "I31: the fields and the alarm"
+        assert all(seen.result == "passed" for seen in undone.observations), "I31"
 
 
 def step_before(step: Step | None) -> str:

@@ -22,7 +22,6 @@ from tests.unit.flow.scenes import (
     incident,
     need,
     order,
-    read,
     run,
     shop,
     stays_bad,
@@ -70,6 +69,8 @@ def test_what_did_not_help_is_put_back_and_the_putting_back_is_measured() -> Non
     evidence = need(world, Evidence, contract, "rollback")
     assert restore.status is StepStatus.DONE
     assert evidence.state_digest == step.before_digest == restore.after_digest
+    assert evidence.verdict == "verified"
+    assert [seen.result for seen in evidence.observations] == ["passed", "passed"]
     assert need(world, Outcome, contract).restored is True
     assert [severity for severity, _, _ in world.messages.notified] == ["high"]
     ended(world)
@@ -242,7 +243,13 @@ def test_a_restore_whose_effect_is_not_to_be_seen_is_no_rollback() -> None:
     contract = incident(world)
     assert world.head(contract).status is ContractStatus.SAFE_HOLD
     assert "the restore did not take" in world.head(contract).reason
-    assert read(world, Evidence, contract, "rollback") is None
+    evidence = need(world, Evidence, contract, "rollback")
+    assert evidence.verdict == "failed"
+    fields = evidence.observations[0]
+    assert (fields.id, fields.result, fields.supporting) == ("restored", "failed", fields.samples - 1)
+    assert "instead of" in fields.note
+    assert need(world, Outcome, contract).restored is False
+    assert need(world, Step, contract, "restore").status is StepStatus.INTENT
 
 
 def test_d32_a_rollback_is_only_called_so_when_it_was_measured() -> None:

@@ -37,7 +37,8 @@ def baseline(call: Call, services: Services) -> Ticket:
         BeforeLine(id=o.id, result=o.result, observed=o.observed, samples=o.samples, supporting=o.supporting)
         for o in measure(series, (), reading).observations
     )
-    return ticket.model_copy(update={"baseline": Baseline(taken_at=loaded.at, lines=lines)})
+    measured = Baseline(taken_at=loaded.at, alarm=alarm.state if alarm else "", lines=lines)
+    return ticket.model_copy(update={"baseline": measured})
 
 
 def outcome(call: Call, services: Services) -> Ticket:

@@ -14,7 +14,7 @@ from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStat
 from grace.model.entry import Change, EntryDraft, ref
 from grace.model.metric import Metric
 from grace.model.mission import Mission, MissionStatus
-from grace.model.records import GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Standing, Step
+from grace.model.records import Evidence, GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Standing, Step
 from grace.ports import Services
 
 _SEVERITY = {
@@ -53,13 +53,17 @@ def _close(ticket: Ticket, told: set[str], services: Services) -> Ticket:
         ref(Step, ticket.contract_id, "execute"),
         ref(PlaybookStats, ticket.playbook, ticket.diagnosis.value),
         ref(Standing, ticket.playbook),
+        ref(Evidence, ticket.contract_id, "rollback"),
     )
     loaded = load(ticket, services, *refs)
     if loaded.head.closed:
         return ticket
     acted = loaded.view.get(refs[3]) is not None
     head = _ended(ticket, loaded, acted=acted)
-    items: list[Item] = [*_lease(loaded, head, loaded.view.get(refs[0])), _outcome(loaded, head, acted=acted)]
+    items: list[Item] = [
+        *_lease(loaded, head, loaded.view.get(refs[0])),
+        _outcome(loaded, head, loaded.view.get(refs[6]), acted=acted),
+    ]
     if head.status.value in _COUNTED:
         items.append(_count(loaded.view.get(refs[4]), loaded, head.status))
     flight = loaded.view.get(refs[2])
@@ -133,10 +137,10 @@ def _disarmed(loaded: Loaded, services: Services) -> list[GuardAlarm]:
     return found
 
 
-def _outcome(loaded: Loaded, head: ContractHead, *, acted: bool) -> Outcome:
+def _outcome(loaded: Loaded, head: ContractHead, undone: Evidence | None, *, acted: bool) -> Outcome:
     contract = loaded.contract
     kept = head.status in {ContractStatus.VERIFIED, ContractStatus.PARTIAL}
-    undone = {ContractStatus.ROLLED_BACK: True, ContractStatus.SAFE_HOLD: False}
+    back = any(seen.id == "restored" and seen.result == "passed" for seen in undone.observations) if undone else False
     return Outcome(
         contract_id=head.contract_id,
         playbook=contract.playbook,
@@ -148,7 +152,7 @@ def _outcome(loaded: Loaded, head: ContractHead, *, acted: bool) -> Outcome:
         tier=contract.tier,
         mode=contract.mode,
         acted=acted,
-        restored=undone.get(head.status) if acted else None,
+        restored=back if acted and not kept else None,
         seconds=_seconds(head.created_at, loaded.at),
         at=loaded.at,
         relapse_until=loaded.at + timedelta(seconds=contract.relapse) if kept else None,

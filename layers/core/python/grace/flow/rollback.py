@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from grace.errors import PermanentError, StaleFence
+from grace.evidence.restoration import judge, no_worse
 from grace.flow import gate
 from grace.flow.ask import withdrawn
 from grace.flow.expiry import put_back
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.snapshot import ROLLBACK_SECONDS
+from grace.model.base import Item, Json
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket, Undo
 from grace.model.entry import EntryDraft, ref
 from grace.model.records import Evidence, Expiry, Lease, Observation, Snapshot, Step, StepStatus
@@ -22,7 +25,7 @@ from grace.resources.base import Captured, resource_type
 def rollback(call: Call, services: Services) -> Ticket:
     """Undo the contract's action, whatever led here, and prove field by field that the snapshot's state is back.
 
-    Ends in `rolled_back` only when that was measured; otherwise in `safe_hold`, and a person is told. A contract that
+    Ends in `rolled_back` only when that was measured, and that the alarm stands no worse than before the action; otherwise in `safe_hold`, and a person is told. A contract that
     never began to act is `refused`: there is nothing to undo. Runs also while the kill switch is on.
 
     Raises:
@@ -145,11 +148,7 @@ def _restore(undo: _Undoing, services: Services) -> None:
         kind.restore(contract.resource, wanted, now, services.aws)
         now = kind.capture(contract.resource, services.aws)
     undo = replace(undo, loaded=replace(undo.loaded, at=services.clock.now()))
-    differences = kind.differences(wanted, now.state)
-    if differences or now.digest != undo.kept.digest:
-        _hold(undo.loaded, undo.lease, f"the restore did not take: {'; '.join(differences)}", services)
-        return
-    _restored(undo, now, services)
+    _judge(undo, now, kind.differences(wanted, now.state), services)
 
 
 def _foreign(digest: str, undo: _Undoing) -> bool:
@@ -158,50 +157,113 @@ def _foreign(digest: str, undo: _Undoing) -> bool:
     return digest not in {undo.kept.digest, *ours}
 
 
-def _restored(undo: _Undoing, now: Captured[Any], services: Services) -> None:
-    """Write the rollback's own verdict: every field of the snapshot is back; how the alarm stands is said beside it."""
+def _judge(undo: _Undoing, now: Captured[Any], differences: Sequence[str], services: Services) -> None:
+    """Write the rollback's own verdict: every field of the snapshot is back, and the alarm stands no worse.
+
+    Only both, measured, are `rolled_back`. Whatever else was seen is kept as it was seen: that the fields are back is
+    said also where the alarm's half cannot be, and then a person decides.
+    """
     loaded = undo.loaded
-    alarm = services.alarms.describe(loaded.contract.alarm) if loaded.contract.alarm else None
-    seen = Observation(
-        id="restored",
-        kind="state",
-        must=True,
-        result="passed",
-        predicate="every field of the snapshot is back",
-        expected=undo.kept.digest,
-        observed=now.digest,
-        samples=len(undo.kept.state),
-        supporting=len(undo.kept.state),
-        source=f"capture of {loaded.contract.resource.arn}",
-        note=f"the alarm is {alarm.state}" if alarm else "",
+    fields, alarm = _fields(undo, now, differences), _alarm(undo, services)
+    verdict = judge(fields.result, alarm.result if alarm else None)
+    back, proven = fields.result == "passed", verdict == "verified"
+    body: dict[str, Json] = {
+        "restored": back,
+        "state": now.digest,
+        "alarm": alarm.observed if alarm else "",
+        "verdict": verdict,
+    }
+    reason = "" if proven else _unproven(differences, alarm if back else None)
+    step = undo.step.model_copy(update={"status": StepStatus.DONE, "after_digest": now.digest, "done_at": loaded.at})
+    evidence = Evidence(
+        contract_id=loaded.head.contract_id,
+        phase="rollback",
+        taken_at=loaded.at,
+        observations=(fields, *([alarm] if alarm else [])),
+        state_digest=now.digest,
+        verdict=verdict,
     )
+    items: list[Item] = [*([step] if back else []), evidence]
+    if not proven:
+        _hold(loaded, undo.lease, reason, services, seen=body, items=items)
+        return
     advance(
         services,
         loaded,
         loaded.head.model_copy(update={"status": ContractStatus.ROLLED_BACK}),
         door="rollback",
         command=("restored",),
-        entries=[
-            EntryDraft(
-                type="contract.rolled_back",
-                body={"restored": True, "state": now.digest, "alarm": alarm.state if alarm else ""},
-            )
-        ],
-        items=[
-            undo.step.model_copy(update={"status": StepStatus.DONE, "after_digest": now.digest, "done_at": loaded.at}),
-            Evidence(
-                contract_id=loaded.head.contract_id,
-                phase="rollback",
-                taken_at=loaded.at,
-                observations=(seen,),
-                state_digest=now.digest,
-            ),
-        ],
+        entries=[EntryDraft(type="contract.rolled_back", body=body)],
+        items=items,
     )
 
 
-def _hold(loaded: Loaded, lease: Lease | None, reason: str, services: Services) -> None:
-    """Leave everything as it is, keep everybody of ours away from it, and let a person decide."""
+def _fields(undo: _Undoing, now: Captured[Any], differences: Sequence[str]) -> Observation:
+    """Compare the resource as it was just captured with the snapshot, field by field."""
+    same, count = not differences and now.digest == undo.kept.digest, len(undo.kept.state)
+    return Observation(
+        id="restored",
+        kind="state",
+        must=True,
+        result="passed" if same else "failed",
+        predicate="every field of the snapshot is back",
+        expected=undo.kept.digest,
+        observed=now.digest,
+        samples=count,
+        supporting=count if same else max(0, count - len(differences)),
+        source=f"capture of {undo.loaded.contract.resource.arn}",
+        note="; ".join(differences)[:1000],
+    )
+
+
+def _alarm(undo: _Undoing, services: Services) -> Observation | None:
+    """Read the alarm and compare it with how it stood directly before the action; None where there is no alarm.
+
+    Not being allowed to read it is an answer that more tries do not change; it counts as not read.
+    """
+    name, before = undo.loaded.contract.alarm, undo.acted.baseline.alarm if undo.acted.baseline else ""
+    if not name:
+        return None
+    trouble = ""
+    try:
+        facts = services.alarms.describe(name)
+    except PermanentError as exc:
+        facts, trouble = None, f"{type(exc).__name__}: {exc}"
+    after = facts.state if facts else ""
+    result, note = no_worse(before, after)
+    return Observation(
+        id="alarm",
+        kind="alarm",
+        must=True,
+        result=result,
+        predicate=f"alarm {facts.name if facts else name} is no worse than when the action was decided",
+        expected=before or "not known",
+        observed=after or "nothing",
+        samples=int(result != "inconclusive"),
+        supporting=int(result == "passed"),
+        source=f"DescribeAlarms {name}",
+        note=f"{note}: {trouble}"[:1000] if trouble else note,
+    )
+
+
+def _unproven(differences: Sequence[str], alarm: Observation | None) -> str:
+    """Return why it is not proven; `alarm` is given where the fields are back and it alone is in the way."""
+    if alarm is None:
+        return f"the restore did not take: {'; '.join(differences)}"
+    told = "got worse" if alarm.result == "failed" else "cannot be shown to be no worse"
+    return f"every field is back as in the snapshot, but its alarm {told}: {alarm.note}"
+
+
+def _hold(
+    loaded: Loaded,
+    lease: Lease | None,
+    reason: str,
+    services: Services,
+    *,
+    seen: Mapping[str, Json] | None = None,
+    items: Sequence[Item] = (),
+) -> None:
+    """Leave everything as it is, keep everybody of ours away from it, and let a person decide; `seen` is told too."""
     held = [lease.model_copy(update={"hold": loaded.head.contract_id})] if lease else []
     advance(
         services,
@@ -209,6 +271,6 @@ def _hold(loaded: Loaded, lease: Lease | None, reason: str, services: Services) 
         loaded.head.model_copy(update={"status": ContractStatus.SAFE_HOLD, "reason": reason[:240]}),
         door="rollback",
         command=("hold",),
-        entries=[EntryDraft(type="contract.safe_hold", body={"reason": reason[:1000]})],
-        items=held,
+        entries=[EntryDraft(type="contract.safe_hold", body={"reason": reason[:1000], **(seen or {})})],
+        items=[*held, *items],
     )

@@ -235,9 +235,13 @@ class BeforeLine(Model):
 
 
 class Baseline(Model):
-    """What was measured directly before the action, small enough to travel in the ticket: at most 12 lines."""
+    """What was measured directly before the action, small enough to travel in the ticket: at most 12 lines.
+
+    `alarm` is how the contract's alarm stood then, in CloudWatch's word; empty where there is none.
+    """
 
     taken_at: Instant
+    alarm: str = Field(default="", max_length=24)
     lines: tuple[BeforeLine, ...] = Field(default=(), max_length=12)
 
 

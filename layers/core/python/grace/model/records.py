@@ -118,7 +118,10 @@ class GuardReading(Model):
 
 
 class Evidence(Item):
-    """What was measured in one phase of a contract; the time directly before the action is with the step."""
+    """What was measured in one phase of a contract; the time directly before the action is with the step.
+
+    `verdict` is the rollback's own; that of the action stands on the contract's head.
+    """
 
     contract_id: str
     phase: Literal["preflight", "outcome", "extended", "rollback"]
@@ -127,6 +130,7 @@ class Evidence(Item):
     guards: tuple[GuardReading, ...] = ()
     state_digest: str = ""
     notes: tuple[str, ...] = ()
+    verdict: Literal["", "verified", "failed", "inconclusive"] = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -293,7 +297,10 @@ class GuardAlarm(Item):
 
 
 class Outcome(Item):
-    """How a contract ended, for learning and for people. `relapsed` counts as a failure."""
+    """How a contract ended, for learning and for people. `relapsed` counts as a failure.
+
+    `restored` says whether every field was measured to be back; None where nothing was to be put back.
+    """
 
     contract_id: str
     playbook: str
