@@ -75,6 +75,15 @@ def task_error(error: str, cause: str) -> str:
     return "Lambda.TooManyRequestsException" if throttled else error
 
 
+def with_cookies(event: dict[str, Any]) -> dict[str, Any]:
+    """The event of an HTTP API's request with its cookies where AWS puts them: in `cookies`, and not in `headers`."""
+    headers = event.get("headers")
+    if event.get("version") != "2.0" or "cookies" in event or not isinstance(headers, dict) or "cookie" not in headers:
+        return event
+    kept = {name: value for name, value in headers.items() if name != "cookie"}
+    return event | {"headers": kept, "cookies": [each.strip() for each in headers["cookie"].split(";")]}
+
+
 def lambda_action(method: str, path: str) -> str | None:
     """The IAM action (without `lambda:`) of a Lambda request that the engine knows under another; None for the rest."""
     _, found, rest = path.partition("/functions/")
@@ -180,6 +189,11 @@ def apply() -> None:
     vars(app)["_port_is_bindable"] = lambda *_: False
     _wrap(lambda_runtime, "_PYTHON_WORKER_SCRIPT", with_error_types)
     _wrap(lambda_svc, "_execute_function_warm", lambda run: lambda *args: restore_error_type(run(*args)))
+    _wrap(
+        lambda_svc,
+        "_execute_function_with_config_scope",
+        lambda run: lambda function, event: run(function, with_cookies(event)),
+    )
     _wrap(stepfunctions, "_call_lambda", _named)
     _wrap(iam_actions, "_lambda_action", lambda known: lambda *args: lambda_action(*args) or known(*args))
     _wrap(iam_actions, "extract_resource_arn", _authorised_on)

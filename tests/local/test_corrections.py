@@ -22,6 +22,7 @@ from infra.local.corrections import (
     tagged,
     task_machine_arn,
     told_context,
+    with_cookies,
 )
 from infra.local.engine import EngineState
 from infra.local.paths import Layout
@@ -224,9 +225,10 @@ def test_a_simulation_allows_no_more_than_the_boundary(aws: Clients, granted: Gr
 
 
 _ASK_THE_BARE_ENGINE = """
+import inspect
 import json
 from ministack.core import iam_actions
-from ministack.services import iam, tagging
+from ministack.services import apigateway, iam, tagging
 
 def ask(action, **query):
     return iam._IAM_HANDLERS[action]({key: [value] for key, value in query.items()})[2].decode()
@@ -264,6 +266,7 @@ print(json.dumps({
     "context": "implicitDeny" in with_context,
     "resources": on_two.count("<EvalDecision>"),
     "boundary": "allowed" in with_boundary,
+    "cookies": "cookies" in inspect.getsource(apigateway._invoke_lambda_proxy).partition("# Route through")[0],
     "tags": sorted({"autoscaling", "ec2", "ecs"} & set(tagging._RESOURCE_TAG_COLLECTORS)),
 }))
 """
@@ -287,6 +290,7 @@ def test_each_correction_is_still_needed() -> None:
         "context": True,
         "resources": 1,
         "boundary": True,
+        "cookies": False,
         "tags": [],
     }
 
@@ -313,6 +317,18 @@ def test_a_qualifier_is_added_once_and_only_to_an_invocation() -> None:
     assert qualified_function_arn(f"{FUNCTION}:live", invoke, {"Qualifier": ["live"]}) == f"{FUNCTION}:live"
     assert qualified_function_arn(FUNCTION, invoke, {}) == FUNCTION
     assert qualified_function_arn(FUNCTION, "/2015-03-31/functions/thrower", {"Qualifier": ["2"]}) == FUNCTION
+
+
+def test_cookies_stand_where_an_http_api_puts_them() -> None:
+    """That the page receives them: `test_page.py::test_d12_tier_3_takes_two_letters_and_two_people_who_sign_in`."""
+    event = {"version": "2.0", "headers": {"host": "h", "cookie": "a=1; b=2"}}
+    assert with_cookies(event) == {"version": "2.0", "headers": {"host": "h"}, "cookies": ["a=1", "b=2"]}
+    others: list[dict[str, Any]] = [
+        {"version": "2.0", "headers": {"host": "h"}},
+        {"headers": {"cookie": "a=1"}},
+        {"Records": []},
+    ]
+    assert [with_cookies(other) for other in others] == others
 
 
 def test_a_service_is_named_as_ecs_names_it() -> None:
