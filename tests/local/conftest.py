@@ -1,4 +1,4 @@
-"""One engine for all tests of this folder, apart from the checkout's own."""
+"""One engine for all tests of this folder, apart from the checkout's own; and one Grace on it with mail and sign-in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import pytest
 from infra.local.deploy import clients
 from infra.local.engine import Engine, EngineState
 from infra.local.reconcile import Clients
+from tests.browser.conftest import browser
+from tests.local.deployed import Deployed, deployed, now
 from tests.local.rig import isolated_root
+from tests.support import issuer as issuers
+
+__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +33,11 @@ def engine(engine_root: Path) -> Iterator[EngineState]:
 @pytest.fixture(scope="session")
 def aws(engine: EngineState) -> Clients:
     return clients(engine)
+
+
+@pytest.fixture(scope="session")
+def grace(
+    engine: EngineState, engine_root: Path, aws: Clients, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    with issuers.serving(now) as issuer:
+        yield deployed(engine, engine_root, aws, tmp_path_factory.mktemp("people"), issuer)
