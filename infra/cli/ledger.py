@@ -5,22 +5,33 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
 from grace.errors import IntegrityError
-from grace.ledger import finding, fsck, proof
+from grace.ledger import finding, fsck, note, proof
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
 from grace.ledger.note import Checkpoint, PublicKey
 from infra.cli import ledger_views, replaying, views
 from infra.cli.commands import Commands
 from infra.cli.errors import CommandError
-from infra.cli.log_source import Folder, Pin, Pins, Source, bucket, given_key, one_key, pins, published_key
+from infra.cli.log_source import (
+    Folder,
+    Pin,
+    Pins,
+    Source,
+    bucket,
+    given_key,
+    kept_elsewhere,
+    one_key,
+    pins,
+    published_key,
+)
 from infra.cli.reach import Reach, reach
 from infra.local.engine import Engine
 from infra.local.paths import Layout
@@ -35,6 +46,14 @@ def add(commands: Commands) -> None:
     group = commands.group("ledger", "the log that outsiders can check")
     verify = group.add("verify", "check the whole log, or what is new since the pin", _verify)
     verify.add_argument("--since-pin", action="store_true", help="begin at the last checkpoint that was seen here")
+    verify.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="checkpoints that were kept elsewhere, or letters with one",
+    )
     verify.add_argument("--json", action="store_true", help="write JSON instead of text")
     pin = group.add("pin", "remember the newest checkpoint on this disk; refuse a log that does not extend it", _pin)
     download = group.add("download", "copy the log to a folder, to check it without a connection", _download)
@@ -102,7 +121,7 @@ def opened(arguments: argparse.Namespace) -> Opened:
         CommandError: there is none, or its key is known to nobody.
         IntegrityError: its newest checkpoint is not signed by the key.
     """
-    given = given_key(arguments.vkey) if arguments.vkey else None
+    given = given_key(arguments.vkey) if arguments.vkey is not None else None
     if getattr(arguments, "folder", None) is not None and arguments.run is not _download:
         source: Source = Folder(arguments.folder)
         if source.fetch(fsck.CHECKPOINT) is None:
@@ -133,6 +152,7 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
     log = opened(arguments)
     if arguments.since_pin and log.pinned is None:
         raise CommandError("Nothing is pinned here yet: `grace ledger verify` checks the whole log and pins it.")
+    kept = {file: kept_elsewhere(file, log.key) for file in arguments.against}
     with Progress(console=console, transient=True, disable=arguments.json or not console.is_terminal) as bar:
         task = bar.add_task(f"checking {log.source.place}")
         report = fsck.check(
@@ -143,13 +163,23 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
             whole=not arguments.since_pin,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    report = replace(report, findings=(*report.findings, *_denied(kept, log)))
     if report.sound:
         log.keep()
     if arguments.json:
-        views.print_json(console, ledger_views.report_document(report, log.pinned))
+        views.print_json(console, ledger_views.report_document(report, log.pinned, kept))
     else:
-        console.print(ledger_views.report_view(report, log.source.place, log.pinned), crop=False)
+        console.print(ledger_views.report_view(report, log.source.place, log.pinned, kept), crop=False)
     return 0 if report.sound else UNSOUND
+
+
+def _denied(kept: Mapping[Path, Checkpoint], log: Opened) -> Iterator[fsck.Finding]:
+    """Yield what is wrong where the log does not begin with what somebody kept of it."""
+    for file, point in kept.items():
+        try:
+            fsck.extends(point, log.head, log.source.fetch)
+        except IntegrityError as exc:
+            yield fsck.Finding(str(file), str(exc))
 
 
 def _pin(arguments: argparse.Namespace, console: Console) -> int:
@@ -192,7 +222,7 @@ def _prove(arguments: argparse.Namespace, console: Console) -> int:
 
 def _check(arguments: argparse.Namespace, console: Console) -> int:
     files = [file for name in arguments.files for file in _proof_files(name)]
-    given = given_key(arguments.vkey) if arguments.vkey else None
+    given = given_key(arguments.vkey) if arguments.vkey is not None else None
     checked: list[ledger_views.Checked] = []
     for file in files:
         try:
@@ -249,7 +279,7 @@ def _tail(arguments: argparse.Namespace, console: Console) -> int:
 def _replay(arguments: argparse.Namespace, console: Console) -> int:
     log = opened(arguments)
     log.extends()
-    entries = finding.entries_from(log.source.fetch, 0, log.head.size)
+    entries = finding.all_entries(log.source.fetch, log.head)
     services = reach(arguments.prefix, arguments.root).services if arguments.compare else None
     replayed = replaying.replayed((one.entry for one in entries), services)
     if arguments.json:
@@ -261,8 +291,8 @@ def _replay(arguments: argparse.Namespace, console: Console) -> int:
 
 def _proof_files(name: Path) -> list[Path]:
     files = sorted(name.glob(f"*{proof.SUFFIX}")) if name.is_dir() else [name]
-    missing = [file for file in files if not file.is_file()]
-    if missing or not files:
+    files = [file for file in files if file.is_file()]
+    if not files:
         raise CommandError(f"{name} is no proof file and no folder with any (they end in {proof.SUFFIX}).")
     return files
 
@@ -273,8 +303,13 @@ def _pins(arguments: argparse.Namespace) -> Pins:
 
 
 def _origin(signed: bytes) -> str:
-    """Return the log that a note says it is of; only its key tells whether that is so."""
-    return signed.partition(b"\n")[0].decode(errors="replace")
+    """Return the log that a note says it is of; only its key tells whether that is so.
+
+    Raises:
+        IntegrityError: it is no checkpoint at all.
+    """
+    text, blank, _ = signed.partition(b"\n\n")
+    return note.parse(text + blank[:1]).origin
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -86,7 +87,9 @@ class Checked:
         }
 
 
-def report_view(report: Report, place: str, pinned: Checkpoint | None) -> RenderableType:
+def report_view(
+    report: Report, place: str, pinned: Checkpoint | None, kept: Mapping[Path, Checkpoint]
+) -> RenderableType:
     """Return what a check of the log found."""
     head = report.checkpoint
     if report.sound:
@@ -103,12 +106,14 @@ def report_view(report: Report, place: str, pinned: Checkpoint | None) -> Render
         table.add_row("pin", "this checkpoint is now pinned here" if report.sound else "nothing was pinned here before")
     else:
         table.add_row("pin", f"compared with the checkpoint of {pinned.size} entries that was pinned here")
+    for file, point in kept.items():
+        table.add_row("against", f"compared with the checkpoint of {point.size} entries in {file}")
     for finding in report.findings:
         table.add_row(Text("wrong", style="red"), str(finding))
     return Group(title, table)
 
 
-def report_document(report: Report, pinned: Checkpoint | None) -> dict[str, Any]:
+def report_document(report: Report, pinned: Checkpoint | None, kept: Mapping[Path, Checkpoint]) -> dict[str, Any]:
     """Return what a check of the log found, as JSON."""
     return {
         "sound": report.sound,
@@ -120,6 +125,7 @@ def report_document(report: Report, pinned: Checkpoint | None) -> dict[str, Any]
         "lanes": report.lanes,
         "kept": report.kept,
         "pinned": pinned.size if pinned else None,
+        "against": {str(file): point.size for file, point in kept.items()},
         "findings": [{"where": finding.where, "what": finding.what} for finding in report.findings],
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,14 +99,24 @@ class Pin:
 
     @property
     def key(self) -> PublicKey | None:
-        """The key that was trusted first; every later one must be the same."""
+        """The key that was trusted first; every later one must be the same. Raises `IntegrityError` when it is damaged."""
         file = self.folder / fsck.VKEY
-        return note.parse_vkey(file.read_text(encoding="utf-8")) if file.is_file() else None
+        if not file.is_file():
+            return None
+        try:
+            return note.parse_vkey(file.read_text(encoding="utf-8"))
+        except (IntegrityError, UnicodeDecodeError) as exc:
+            raise IntegrityError(f"{file} is not what was pinned here: {exc}") from exc
 
     def checkpoint(self, key: KeyVerifier) -> note.Checkpoint | None:
         """Return the last checkpoint seen; raises `IntegrityError` when this disk no longer holds what was written."""
         file = self.folder / fsck.CHECKPOINT
-        return note.verify(file.read_bytes(), [key], key.name) if file.is_file() else None
+        if not file.is_file():
+            return None
+        try:
+            return note.verify(file.read_bytes(), [key], key.name)
+        except IntegrityError as exc:
+            raise IntegrityError(f"{file} is not what was pinned here: {exc}") from exc
 
     def keep(self, key: PublicKey, signed: bytes) -> None:
         """Remember a checkpoint that was proved to extend the one before."""
@@ -145,6 +157,29 @@ def given_key(text: str) -> PublicKey:
         return note.parse_vkey(file.read_text(encoding="utf-8") if file.is_file() else text)
     except (IntegrityError, OSError, UnicodeDecodeError) as exc:
         raise CommandError(f"--vkey {text!r}: {exc}.") from exc
+
+
+def kept_elsewhere(file: Path, key: KeyVerifier) -> note.Checkpoint:
+    """Return the checkpoint in a file that somebody kept: a checkpoint by itself, or a letter as it was saved.
+
+    Raises:
+        CommandError: the file cannot be read, or holds none.
+        IntegrityError: the log's key did not sign it.
+    """
+    try:
+        data = file.read_bytes()
+        letter = email.message_from_bytes(data, policy=email.policy.default)
+        body = letter.get_body(("plain",)) if "content-type" in letter else None
+        text = data.decode(errors="replace") if body is None else str(body.get_content())
+        found = note.within(text, key.name)
+    except OSError as exc:
+        raise CommandError(f"{file} cannot be read: {exc.strerror}.") from exc
+    except (IntegrityError, LookupError) as exc:
+        raise CommandError(f"{file}: {exc}.") from exc
+    try:
+        return note.verify(found, [key], key.name)
+    except IntegrityError as exc:
+        raise IntegrityError(f"{file}: {exc}") from exc
 
 
 def published_key(place: Reach) -> PublicKey:

@@ -37,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments, _console()))
     except (CommandError, EngineNotRunning, DeliveryRefused) as exc:
         return _tell(str(exc), USAGE)
-    except IntegrityError as exc:
+    except (IntegrityError, LocalError) as exc:
         return _tell(str(exc), FAILED)
     except (GraceError, ConfigError) as exc:
         return _tell(str(exc), USAGE)
-    except LocalError as exc:
-        return _tell(str(exc), FAILED)
+    except OSError as exc:
+        return _tell(f"{exc.filename or 'This machine'}: {exc.strerror or exc}.", USAGE)
     except KeyboardInterrupt:
         return _tell("Interrupted.", INTERRUPTED)
 

@@ -51,10 +51,13 @@ def test_an_entry_of_the_middle_is_named(log: Log) -> None:
     bundle = log.objects["tile/entries/001"]
     changed = bundle.replace(b'"lseq":75,', b'"lseq":76,', 1)
     number = next(n for n in range(256, 512) if b'"lseq":75,' in real_entries(600)[n])
+    data = real_entries(600)[number]
+    first = bundle.index(data)
 
     report = check(log, {"tile/entries/001": changed})
 
-    assert f"entry {number}: is not the one that was signed (tile/entries/001)" in says(report)
+    where = f"tile/entries/001, bytes {first} to {first + len(data) - 1}"
+    assert f"entry {number}: is not the one that was signed ({where})" in says(report)
     assert any(f"entry {number}: lane" in line for line in says(report)), "the lane does not follow either"
 
 
@@ -66,10 +69,10 @@ def test_a_byte_of_a_tile_is_named(log: Log) -> None:
 
 def test_what_is_missing_is_named_and_the_rest_still_judged(log: Log) -> None:
     for path in ("tile/0/000", "tile/entries/001", "tile/1/000.p/2"):
-        assert says(check(log, {path: None})) == [f"{path}: {path} is missing"]
+        assert says(check(log, {path: None})) == [f"{path} is missing"]
     both = check(log, {"tile/entries/001": None, "tile/0/000": spoilt(log.objects["tile/0/000"], 7)})
     assert says(both) == [
-        "tile/entries/001: tile/entries/001 is missing",
+        "tile/entries/001 is missing",
         "tile/0/000: byte 7 is not what its entries lead to",
     ]
 
@@ -90,7 +93,9 @@ def test_a_partial_bundle_must_hold_what_the_full_one_does(log: Log) -> None:
     changed = log.objects[path].replace(b'"r-1"', b'"r-9"', 1)
     found = says(check(log, {path: changed}))
 
-    assert found == ["tile/entries/000.p/100: its entry 0 is not the one the log had before"]
+    assert found == [
+        f"{path}: its entry 0 (bytes 2 to {len(real_entries(1)[0]) + 1}) is not the one the log had before"
+    ]
 
 
 def test_two_histories_under_one_key_are_named(log: Log) -> None:

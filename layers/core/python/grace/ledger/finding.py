@@ -10,7 +10,7 @@ from grace.ledger.entries import parse
 from grace.ledger.note import Checkpoint, Verifier
 from grace.ledger.proof import Proof, check
 from grace.ledger.tiles import Bundle, Fetch, TileHashes, read_bundle
-from grace.ledger.tree import WIDTH, inclusion_proof
+from grace.ledger.tree import WIDTH, Edge, inclusion_proof, leaves
 from grace.model.entry import Entry
 
 
@@ -48,7 +48,7 @@ def stream_of(fetch: Fetch, size: int, stream: str) -> list[Found]:
         if mine and mine[-1].entry.sseq == 1:
             break
     if not mine:
-        raise NotFound(f"the log of {size} entries has none of {stream}")
+        raise NotFound(f"the log of {size} entries has none of {stream}: what is new enters it within a minute")
     mine.reverse()
     for expected, one in enumerate(mine, 1):
         if one.entry.sseq != expected:
@@ -94,9 +94,30 @@ def entries_from(fetch: Fetch, first: int, size: int) -> Iterator[Found]:
         yield found(index, data)
 
 
+def all_entries(fetch: Fetch, checkpoint: Checkpoint) -> Iterator[Found]:
+    """Yield every entry of the log, and at the end hold them against the root that was signed.
+
+    Raises:
+        IntegrityError: a bundle is missing or damaged, or the entries are not those of the checkpoint.
+    """
+    edge = Edge()
+    for number in range(-(-checkpoint.size // WIDTH)):
+        bundle = bundle_of(fetch, number, checkpoint.size)
+        edge, _ = edge.grow(leaves(bundle))
+        for index, data in enumerate(bundle, number * WIDTH):
+            yield found(index, data)
+    if edge.root != checkpoint.root:
+        raise IntegrityError(
+            f"the log's {checkpoint.size} entries are not those that were signed: `grace ledger verify` says where"
+        )
+
+
 def found(index: int, data: bytes) -> Found:
     """Return the bytes of entry `index` as what they say; raises `IntegrityError` when they are no entry."""
-    return Found(index, data, parse(data))
+    try:
+        return Found(index, data, parse(data))
+    except IntegrityError as exc:
+        raise IntegrityError(f"entry {index}: {exc}") from exc
 
 
 def _forward(fetch: Fetch, first: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -37,7 +37,7 @@ class Finding:
 
     def __str__(self) -> str:
         """One sentence."""
-        return f"{self.where}: {self.what}"
+        return self.what if self.what.startswith(self.where) else f"{self.where}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class _Walk:
         self._roots: dict[int, bytes] = {start.size: start.root}
         self._looked_at: set[Tile] = set()
         self._differences: list[_Difference] = []
-        self._read_from: list[tuple[int, str]] = []
+        self._read_from: list[tuple[int, Bundle]] = []
         self._streams: dict[str, int] = {}
         self.lanes: dict[int, LaneHead] = {}
         self.compared = 0
@@ -196,7 +196,7 @@ class _Walk:
         """Return the hashes of the entries from `low` up to `high`, which lie in one bundle."""
         first = low - low % WIDTH
         bundle = Bundle(first // WIDTH, high - first)
-        self._read_from.append((low, bundle.path))
+        self._read_from.append((low, bundle))
         try:
             found = read_bundle(self._reading.fetch, bundle)
         except IntegrityError as exc:
@@ -211,7 +211,8 @@ class _Walk:
         known = self._edge.levels[0] if self._edge.levels else ()
         for number, (one, other) in enumerate(zip(hashes, known, strict=False), first):
             if one != other:
-                self._reading.find(bundle.path, f"its entry {number} is not the one the log had before")
+                where = _bytes(found, number - first)
+                self._reading.find(bundle.path, f"its entry {number} ({where}) is not the one the log had before")
         return hashes[low - first :]
 
     def _signed_leaves(self, bundle: Bundle) -> list[bytes]:
@@ -260,8 +261,9 @@ class _Walk:
                 self._reading.find(wrong.tile.path, f"byte {wrong.at} is neither what was signed nor what was logged")
             elif wrong.tile.level == 0:
                 number = wrong.tile.index * WIDTH + wrong.at // HASH
-                path = [path for low, path in self._read_from if low <= number][-1]
-                self._reading.find(f"entry {number}", f"is not the one that was signed ({path})")
+                bundle = [bundle for low, bundle in self._read_from if low <= number][-1]
+                where = _bytes(read_bundle(self._reading.fetch, bundle), number - bundle.index * WIDTH)
+                self._reading.find(f"entry {number}", f"is not the one that was signed ({bundle.path}, {where})")
         if len(self._reading.findings) == before:
             self._reading.find(
                 CHECKPOINT, f"the {self._head.size} entries of the log do not lead to the root that was signed"
@@ -300,6 +302,12 @@ class _Walk:
             return list(read_tile(self._reading.fetch, tile))
         except IntegrityError:
             return []
+
+
+def _bytes(bundle: Sequence[bytes], at: int) -> str:
+    """Return where in its bundle an entry lies: each has two bytes before it that say how long it is."""
+    first = sum(2 + len(each) for each in bundle[:at]) + 2
+    return f"bytes {first} to {first + len(bundle[at]) - 1}"
 
 
 def _kept(reading: _Reading, listing: Iterable[str], head: Checkpoint, key: Verifier) -> dict[int, Checkpoint]:

@@ -159,6 +159,25 @@ def verify(note: bytes, verifiers: Sequence[Verifier], origin: str) -> Checkpoin
     return checkpoint
 
 
+def within(text: str, origin: str) -> bytes:
+    """Return the last note of a log in a longer text: a letter as it was saved, quoted, indented or wrapped.
+
+    Nothing is known of who signed it.
+
+    Raises:
+        IntegrityError: there is none.
+    """
+    lines = [line.lstrip("> \t").rstrip() for line in text.splitlines()]
+    for at in reversed([at for at, line in enumerate(lines) if line == origin]):
+        tail = lines[at + 4 :]
+        signed = " ".join(tail[: tail.index("")] if "" in tail else tail).split(_MARK)
+        signatures = [line.split() for line in signed[1:] if not signed[0]]
+        if lines[at + 3 : at + 4] == [""] and signatures:
+            whole = [*lines[at : at + 4], *(f"{_MARK}{name} {''.join(rest)}" for name, *rest in signatures), ""]
+            return "\n".join(whole).encode()
+    raise IntegrityError(f"there is no checkpoint of {origin} in it")
+
+
 def parse(text: bytes) -> Checkpoint:
     """Return the checkpoint a note's text states. Nothing is known of who signed it.
 
