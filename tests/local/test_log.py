@@ -13,6 +13,7 @@ import pytest
 
 from grace.ledger import fsck, note
 from grace.ledger.ed25519 import KeyVerifier, public_key
+from grace.stores.dynamo import DynamoStore
 from infra.local.deploy import clients, deploy
 from infra.local.engine import Engine
 from infra.local.reconcile import Clients
@@ -50,8 +51,8 @@ class Deployed:
         spki = self.aws("kms").get_public_key(KeyId=self.outputs["LogKey"])["PublicKey"]
         return KeyVerifier(public_key(self.outputs["LogOrigin"], spki))
 
-    def invoke(self, function: str) -> tuple[str | None, dict[str, Any]]:
-        answer = self.aws("lambda").invoke(FunctionName=self.outputs[function], Payload=b"{}")
+    def invoke(self, function: str, **event: Any) -> tuple[str | None, dict[str, Any]]:
+        answer = self.aws("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
         return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
 
@@ -139,3 +140,31 @@ def test_a_role_may_not(deployed: Deployed, door: str, action: str, resource: st
         PolicySourceArn=role, ActionNames=[action], ResourceArns=[arn]
     )["EvaluationResults"]
     assert answer["EvalDecision"] != "allowed"
+
+
+@pytest.mark.engine
+def test_what_somebody_did_to_an_object_is_on_the_bus_in_the_log_and_an_error_of_the_verifier(
+    deployed: Deployed,
+) -> None:
+    """F19 with the rights as deployed; the error is what the alarm on the verifier counts. The last test: it tampers."""
+    sqs, events, s3 = deployed.aws("sqs"), deployed.aws("events"), deployed.aws("s3")
+    heard = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=heard, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bus = deployed.outputs["BusName"]
+    pattern = json.dumps({"detail-type": ["log.integrity_issue"]})
+    events.put_rule(Name="heard", EventBusName=bus, EventPattern=pattern)
+    events.put_targets(Rule="heard", EventBusName=bus, Targets=[{"Id": "heard", "Arn": arn}])
+    path = next(path for path in deployed.paths() if path.startswith("checkpoints/"))
+    bucket = deployed.outputs["LogBucket"]
+    s3.put_object(Bucket=bucket, Key=path, Body=deployed.get(path), ChecksumAlgorithm="SHA256")
+
+    error, says = deployed.invoke("AuditFunction", full=True)
+
+    assert (error, says["errorType"]) == ("Unhandled", "IntegrityError")
+    [message] = sqs.receive_message(QueueUrl=heard, WaitTimeSeconds=10)["Messages"]
+    found = json.loads(message["Body"])["detail"]
+    assert (found["check"], found["where"]) == ("V10", path)
+    table = DynamoStore(deployed.aws("dynamodb"), "grace-state", "grace-log", 16)
+    written = {entry.type: entry for entry in table.story("sys:audit")}
+    assert written["log.doubted"].body["issues"] == 1
+    assert written["log.integrity_issue"].body["where"] == path

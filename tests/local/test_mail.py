@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from grace.ledger import note
+from grace.ledger.ed25519 import KeyVerifier, public_key
 from grace.model.contract import ContractStatus
 from grace.model.link import decode, message
 from tests.local.deployed import SENDER, Deployed
@@ -34,11 +36,28 @@ def test_the_mail_of_a_tier_2_contract_arrives_with_a_link_that_is_proved(grace:
     with pytest.raises(ClientError, match="KMSInvalidMac"):
         _verify(kms, message(link, 2), mac, approval.key_id)
 
-    note = {"eventType": "Bounce", "mail": {"tags": {"contract": [contract.contract_id], "person": ["ana"]}}}
-    event = json.dumps({"source": "aws.ses", "detail": note}).encode()
+    bounce = {"eventType": "Bounce", "mail": {"tags": {"contract": [contract.contract_id], "person": ["ana"]}}}
+    event = json.dumps({"source": "aws.ses", "detail": bounce}).encode()
     told = json.loads(grace.aws("lambda").invoke(FunctionName="grace-ask", Payload=event)["Payload"].read())
     assert told == {"again": True}
     assert grace.approval(contract).unreached == ("ana",)
+
+
+@pytest.mark.engine
+def test_a_letter_carries_the_checkpoint_that_was_checked_last_so_that_a_mailbox_is_a_witness(grace: Deployed) -> None:
+    grace.asks()
+    for door in ("grace-integrate", "grace-audit"):
+        answer = grace.aws("lambda").invoke(FunctionName=door, Payload=b"{}")
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    spki = grace.aws("kms").get_public_key(KeyId=grace.outputs["LogKey"])["PublicKey"]
+    key = KeyVerifier(public_key(grace.outputs["LogOrigin"], spki))
+
+    letter = grace.letter(grace.asks(), "ana")
+
+    carried = note.within(letter.text, key.name)
+    size = note.verify(carried, [key], key.name).size
+    kept = grace.aws("s3").get_object(Bucket=grace.outputs["LogBucket"], Key=f"checkpoints/{size}")["Body"].read()
+    assert carried == kept
 
 
 def _verify(kms: Any, text: bytes, mac: bytes, key: str) -> None:
