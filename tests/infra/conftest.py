@@ -37,7 +37,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
             patch.setattr(layers, "dependencies", empty)
             app.build(context, outdir=os.fspath(out)).synth()
         return {
-            name: Template(json.loads((out / f"grace-{name}.template.json").read_text()))
+            name: Template(json.loads((out / f"{context.get('prefix', 'grace')}-{name}.template.json").read_text()))
             for name in ("vault", "engine")
         }
 

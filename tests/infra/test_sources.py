@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,13 +27,31 @@ def _given_to_services(template: Template) -> Iterator[dict[str, Any]]:
                     yield statement
 
 
+def unlimited(template: Template) -> list[dict[str, Any]]:
+    """What is given to a service without a word of whose it must be."""
+    given = list(_given_to_services(template))
+    assert given
+    return [
+        statement
+        for statement in given
+        if not {key for operator in statement.get("Condition", {}).values() for key in operator} & set(NAMES_THE_SOURCE)
+    ]
+
+
 @pytest.mark.parametrize("stack", ["vault", "engine"])
 def test_what_a_service_may_do_is_limited_to_a_source(templates: dict[str, Template], stack: str) -> None:
-    given = list(_given_to_services(templates[stack]))
-    assert given
-    for statement in given:
-        keys = {key for operator in statement.get("Condition", {}).values() for key in operator}
-        assert keys & set(NAMES_THE_SOURCE), statement
+    assert unlimited(templates[stack]) == []
+
+
+@pytest.mark.parametrize("stack", ["vault", "engine"])
+def test_i44_a_permission_that_names_no_source_is_found(templates: dict[str, Template], stack: str) -> None:
+    """The mutants: each of them in turn without its condition."""
+    count = len(list(_given_to_services(templates[stack])))
+    for number in range(count):
+        mutant = Template(copy.deepcopy(templates[stack].body))
+        statement = list(_given_to_services(mutant))[number]
+        statement["Condition"].clear()
+        assert len(unlimited(mutant)) == 1
 
 
 def test_the_source_is_ours(templates: dict[str, Template]) -> None:

@@ -154,6 +154,18 @@ def test_who_decides_is_proved_and_never_said(report: dict[str, Any], root: Path
 
 
 @pytest.mark.engine
+def test_each_contract_tells_which_policies_decided_it(report: dict[str, Any], root: Path) -> None:
+    for incident in report["incidents"]:
+        ran = grace(root, "policy", "explain", incident["contract"])
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "default.managed" in ran.stdout
+        said = json.loads(grace(root, "policy", "explain", incident["contract"], "--json").stdout)
+        assert (said["tier"], said["mode"]) == (incident["tier"], "autonomous")
+        assert said["ruling"]["by"] == ["default.managed"]
+        assert dict(said["would_change"]), "what policy looked at"
+
+
+@pytest.mark.engine
 def test_the_kill_switch_is_thrown_and_lifted_by_signed_orders(report: dict[str, Any], root: Path) -> None:
     assert report
     assert grace(root, "stop", "a drill").returncode == 0

@@ -192,29 +192,6 @@ def test_f38_what_others_wrote_is_escaped_stripped_and_cut() -> None:
     assert "\n" not in letter.subject
 
 
-def test_i23_a_link_stands_in_its_letter_and_nowhere_else() -> None:
-    world = manned()
-    contract = incident(world)
-    wait(world, 16)
-    undelivered(Undelivered(contract_id=contract, person="ada", what="bounce"), world)
-    secrets = [token(letter) for letter in world.mail.sent]
-    assert len(secrets) >= 4
-    told = repr(
-        (
-            world.store.story(contract),
-            every(world, Approval),
-            world.messages.notified,
-            world.messages.published,
-            world.telemetry.troubles,
-            world.mail.sent,
-            world.workflow.executions,
-        )
-    )
-    for secret in secrets:
-        assert secret not in told
-        assert secret[-40:] not in told
-
-
 # -- when mail does not go
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from grace.errors import PolicyUnreadable
 from grace.flow import permit
@@ -13,8 +14,11 @@ from grace.model.approval import Approval
 from grace.model.contract import Contract, ContractStatus, Mode
 from grace.model.mission import MissionStatus
 from grace.model.policy import Calendar, Freeze, PolicyFile
+from grace.policy import ruling
+from tests.support.links import answer, approval_of
 from tests.support.world import START, World, alarm_event, policies
 from tests.unit.flow.scenes import approved, every, first_time, incident, missions, need, refusal, run, shop, vote
+from tests.unit.web.scenes import mailed
 
 FREEZE = Calendar(freezes=(Freeze(start=START, end=START + timedelta(days=1), reason="year end"),))
 
@@ -87,6 +91,36 @@ def test_i25_production_raised_by_policy_waits_for_a_person() -> None:
     vote(world, contract, "ada")
     run(world)
     assert world.head(contract).status is ContractStatus.VERIFIED
+
+
+def test_i25_no_field_of_a_vote_lowers_the_tier() -> None:
+    world, contract = mailed(3)
+    before = approval_of(world, contract)
+    wanted = {
+        "tier": "1",
+        "need": "1",
+        "status": "approved",
+        "digest": before.digest,
+        "policy": "",
+        "mode": "autonomous",
+    }
+    assert answer(world, contract, "ada", **wanted)["statusCode"] == 403
+    assert approval_of(world, contract) == before
+    with pytest.raises(ValidationError):
+        vote(world, contract, "ada", tier=1)
+    vote(world, contract, "ada")
+    assert world.head(contract).status is ContractStatus.AWAITING_APPROVAL
+
+
+def test_i25_without_asking_policy_from_the_playbooks_tier_upward_it_would_be_lowered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mutant: the lowest tier of all is asked about first."""
+    whole = ruling.decide
+    monkeypatch.setattr(ruling, "decide", lambda *asked, tier, mode: whole(*asked, tier=1, mode=mode))
+    world = shop(3)
+    assert need(world, Contract, incident(world)).tier == 1
+    assert world.lambdas.changes == 1
 
 
 def test_a_mode_is_lowered_by_policy() -> None:

@@ -14,6 +14,9 @@ from grace.model.contract import ContractStatus, Mode
 from grace.model.metric import Metric
 from grace.model.mission import MissionStatus
 from grace.model.records import InFlight, Subsystem
+from grace.signals import alarms as alarm_signals
+from grace.signals import reading
+from grace.signals import reported as reported_signals
 from tests.support.playbooks import roll_back_alias
 from tests.support.world import World, alarm_event, shop_metric
 from tests.unit.flow.scenes import (
@@ -177,8 +180,8 @@ def test_f62_an_alarm_of_300_kib_is_kept_aside_and_the_others_go_on() -> None:
     assert [h.status for h in heads(world)] == [ContractStatus.VERIFIED]
 
 
-def test_f62_i38_the_document_in_flight_stays_small_whatever_a_step_says() -> None:
-    world = shop()
+def in_flight(world: World) -> tuple[str, int]:
+    """A contract whose probe is told 300 KiB, and the most that its document ever measured, in characters."""
     sizes: list[int] = []
 
     def between(world: World, execution: Any) -> None:
@@ -192,10 +195,25 @@ def test_f62_i38_the_document_in_flight_stays_small_whatever_a_step_says() -> No
 
     world.between = between
     contract = incident(world)
+    return contract, max(sizes)
+
+
+def test_f62_i38_the_document_in_flight_stays_small_whatever_a_step_says() -> None:
+    world = shop()
+    contract, size = in_flight(world)
     assert world.head(contract).status is ContractStatus.ROLLED_BACK
-    assert max(sizes) <= 2048
+    assert size <= 2048
     assert all(len(entry.model_dump_json()) < 8 * 1024 for entry in world.store.story(contract))
     check(world)
+
+
+def test_i38_a_door_that_hands_on_what_it_read_is_seen() -> None:
+    """The mutant: a ticket that carries more than ids and what is decided on."""
+    world = shop()
+    benchmark = world.machine.doors["benchmark"]
+    world.machine.doors["benchmark"] = lambda event: benchmark(event) | {"read": "y" * 32 * 1024}
+    _, size = in_flight(world)
+    assert size > 32 * 1024
 
 
 # -- F63, I43: hostile text in every field
@@ -255,16 +273,28 @@ def test_f63_hostile_text_in_a_reported_error_leads_to_a_person_and_to_no_call()
         assert [m.status for m in missions(world)] == [MissionStatus.NEEDS_ATTENTION]
 
 
-def test_f38_f63_names_in_what_people_are_told_hold_no_control_characters() -> None:
+def unprintable() -> list[str]:
+    """Subjects and lines with control characters in them that people were told, after hostile names."""
     world = shop()
     for text in HOSTILE:
         put_alarm(world, "x", shop_metric("Errors", "Sum"))
         world.fire(alarm_event(name=f"x{text}"))
         world.fire(reported("SQLITE_BUSY", service=f"x{text}"))
     run(world)
-    for _, subject, told in world.messages.notified:
-        assert subject.isprintable(), ascii(subject)
-        assert all(line.isprintable() for line in told.split("\n")), ascii(told)
+    told = [line for _, subject, text in world.messages.notified for line in (subject, *text.split("\n"))]
+    assert told
+    return [ascii(line) for line in told if not line.isprintable()]
+
+
+def test_f38_f63_names_in_what_people_are_told_hold_no_control_characters() -> None:
+    assert unprintable() == []
+
+
+def test_i43_without_cleaning_names_control_characters_would_reach_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant: names are taken as they come."""
+    for module in (reading, reported_signals, alarm_signals):
+        monkeypatch.setattr(module, "clean_name", lambda text, _where: text)
+    assert unprintable()
 
 
 # -- F68: the store is not there

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from grace.flow import drafting
 from grace.ledger.replay import replay
 from grace.model.approval import Approval, Vote
 from grace.model.contract import Contract, ContractHead, ContractStatus, Pointer
@@ -137,16 +138,36 @@ def test_i10_one_entry_less_or_changed_gives_another_state_or_none(told: tuple[W
     assert replay(ContractHead, [*entries[:-1], changed]) != world.head(contract)
 
 
-def test_d36_i40_one_correlation_id_joins_alert_mission_contract_entries_and_events(told: tuple[World, str]) -> None:
-    world, contract = told
+def joined(world: World, contract: str) -> set[str]:
+    """Every correlation id in alert, mission, contract, entries and events."""
     mission = missions(world)[0]
-    corr = parse(json.dumps(alarm_event())).corr
-    assert {mission.corr, world.head(contract).corr, need(world, Contract, contract).corr} == {corr}
     entries: list[Entry] = [*world.store.story(contract), *world.store.story(mission.mission_id)]
-    assert {entry.corr for entry in entries} == {corr}
     assert world.messages.published
-    assert {detail["corr"] for _, detail in world.messages.published} == {corr}
-    assert need(world, StoredSignal, mission.mission_id).signal.corr == corr
+    return {
+        parse(json.dumps(alarm_event())).corr,
+        mission.corr,
+        world.head(contract).corr,
+        need(world, Contract, contract).corr,
+        need(world, StoredSignal, mission.mission_id).signal.corr,
+        *(entry.corr for entry in entries),
+        *(str(detail.get("corr")) for _, detail in world.messages.published),
+    }
+
+
+def test_d36_i40_one_correlation_id_joins_alert_mission_contract_entries_and_events(told: tuple[World, str]) -> None:
+    assert len(joined(*told)) == 1
+
+
+@pytest.mark.parametrize("forgets", ["the contract", "the events"])
+def test_i40_whoever_does_not_hand_the_id_on_is_seen(forgets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutants: one link of the chain makes an id of its own."""
+    world = shop()
+    if forgets == "the contract":
+        monkeypatch.setattr(drafting, "Contract", lambda **made: Contract(**made | {"corr": "r-of-its-own"}))
+    if forgets == "the events":
+        publish = world.messages.publish
+        world.messages.publish = lambda event, detail: publish(event, detail | {"corr": ""})
+    assert len(joined(world, incident(world))) > 1
 
 
 def test_d26_every_event_and_every_record_carries_its_mission(told: tuple[World, str]) -> None:

@@ -9,12 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from grace.flow.operate import Order
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.contract import Contract, ContractStatus
 from grace.model.metric import Metric
 from grace.model.mission import MissionStatus
 from grace.model.records import Evidence, Outcome, PlaybookStats
+from grace.ports import SeriesRequest
 from tests.support.machine import Execution
 from tests.support.playbooks import catalogued, roll_back_alias
 from tests.support.world import World, alarm_event, shop_metric
@@ -288,6 +291,33 @@ def test_the_confidence_is_reported_and_decides_nothing() -> None:
     assert head.status is ContractStatus.VERIFIED
     assert 0 < float(head.confidence) < 0.6
     assert json.loads(head.model_dump_json())["confidence"] == head.confidence
+
+
+def test_d30_what_is_compared_with_is_measured_health_and_nobody_can_set_it() -> None:
+    """No run becomes a reference: it is the time before the trouble, read from the series, and approved with the contract."""
+    world = shop(2)
+    contract = incident(world)
+    drafted = need(world, Contract, contract)
+    window = drafted.before
+    assert window is not None
+    [errors] = world.metrics.fetch([SeriesRequest(shop_metric("Errors", "Sum"), window.start, window.end)])
+    assert {value for _, value in errors} == {0.0}
+    shifted = window.model_copy(update={"end": window.end + 300})
+    assert drafted.model_copy(update={"before": shifted}).digest() != drafted.digest()
+    for order in ({"command": "baseline"}, {"command": "stop", "before": window.model_dump()}, {"command": "golden"}):
+        with pytest.raises(ValidationError):
+            Order.model_validate({"target": contract, "reason": "as agreed", **order})
+
+
+def test_d30_without_a_healthy_time_there_is_no_reference_and_no_success() -> None:
+    """A time of trouble is never taken for one: the run after it is not called good because it is no worse."""
+    world = shop()
+    now = world.clock.now()
+    world.traffic(now - timedelta(hours=4), now, errors=20.0)
+    world.between = stays_bad
+    contract = incident(world)
+    assert need(world, Contract, contract).before is None
+    assert world.head(contract).status not in GOOD
 
 
 def test_the_healthy_window_is_fixed_in_the_contract_and_ends_before_the_trouble() -> None:

@@ -52,7 +52,7 @@ ASKED_ANYWAY = {"reversible", "certainty"}
 
 
 @pytest.mark.parametrize(("rule", "broken"), BROKEN, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(BROKEN)])
-def test_each_rule_forbids_its_example(rule: str, broken: dict[str, Any]) -> None:
+def test_d16_d19_each_rule_forbids_its_example(rule: str, broken: dict[str, Any]) -> None:
     allowed, by = asked(policies(), **dict(broken))
     assert not allowed
     assert f"constitution.{rule}" in by
@@ -66,7 +66,7 @@ def test_each_rule_forbids_its_example(rule: str, broken: dict[str, Any]) -> Non
     [{}, {"removes": 50}, {"failures": 2}, {"likelihood": 0.5}, {"in_flight": 9}, {"tags": TAGS | {"team": "shop"}}],
     ids=str,
 )
-def test_the_same_act_within_the_rules_is_allowed(fine: dict[str, Any]) -> None:
+def test_d16_d19_the_same_act_within_the_rules_is_allowed(fine: dict[str, Any]) -> None:
     assert asked(policies(), **fine) == (True, ("default.managed",))
 
 
@@ -79,7 +79,7 @@ def test_nobody_decides_what_they_asked_for() -> None:
     assert policies().ask(approve(asks, SEEN, TAGS, other, tier=2)).allowed
 
 
-def test_every_rule_has_an_example() -> None:
+def test_d16_d19_every_rule_has_an_example() -> None:
     named = set(re.findall(r'@id\("constitution\.(\w+)"\)', sources.constitution().text))
     assert {rule for rule, _ in BROKEN} | {"four_eyes"} == named
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grace.errors import Refused
+from grace.flow import link as flow_link
 from grace.flow.ask import withdrawn
 from grace.flow.link import MOST_FAILURES, open_link
 from grace.flow.loading import advance, load
@@ -18,6 +21,7 @@ from grace.model.approval import ApprovalStatus, LinkTries, Vote
 from grace.model.contract import ContractStatus
 from grace.model.entry import EntryDraft
 from grace.model.link import TOKEN_LENGTH
+from grace.web import notices, public
 from tests.support.links import answer, approval_of, fields, get, minted, send
 from tests.support.world import World
 from tests.unit.flow.scenes import every, forge, need, run, story, ticket_of, vote
@@ -289,17 +293,51 @@ def spoiled(world: World, contract: str) -> dict[str, str]:
     }
 
 
-def test_f26_i22_what_is_no_link_of_ours_is_one_and_the_same_404() -> None:
-    world, contract = mailed()
-    before = state(world, contract)
+def told_apart(world: World, contract: str) -> set[str]:
+    """Spoiled tokens, opened and sent, whose answer is another than the one to no token at all."""
     answers = {name: get(world, token) for name, token in spoiled(world, contract).items()}
     answers |= {
         f"post {name}": send(world, fields(world, contract, token)) for name, token in spoiled(world, contract).items()
     }
     missing = answers["empty"]
     assert missing["statusCode"] == 404
-    assert {name for name, found in answers.items() if found != missing} == set()
+    return {name for name, found in answers.items() if found != missing}
+
+
+def test_f26_i22_what_is_no_link_of_ours_is_one_and_the_same_404() -> None:
+    world, contract = mailed()
+    before = state(world, contract)
+    assert told_apart(world, contract) == set()
     assert state(world, contract) == before
+
+
+def says_what_is_wrong(patch: pytest.MonkeyPatch) -> None:
+    """A proof that fails is refused as that, and not as nothing."""
+
+    def proved(link: Any, mac: bytes, approval: Any, services: Any) -> bool:
+        if not whole(link, mac, approval, services):
+            raise Refused("forged", "the proof is wrong")
+        return True
+
+    whole = flow_link._proved
+    patch.setattr(flow_link, "_proved", proved)
+
+
+def tells_the_end_before_the_proof(patch: pytest.MonkeyPatch) -> None:
+    """Whoever guesses a contract's id learns that there is one."""
+    patch.setattr(flow_link, "_proved", lambda *_: True)
+
+
+def makes_each_answer_anew(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(public, "_missing", lambda: public._shown(404, notices.MISSING))
+
+
+@pytest.mark.parametrize("mutant", [says_what_is_wrong, tells_the_end_before_the_proof, makes_each_answer_anew])
+def test_i22_without_its_mechanism_they_are_told_apart(
+    mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant(monkeypatch)
+    assert told_apart(*mailed())
 
 
 @settings(max_examples=60, deadline=None)
