@@ -14,6 +14,7 @@ from infra.constructs.floor_plan import DOORS
 from infra.stacks.vault import PARTIAL_DAYS
 from tests.infra.conftest import Synth
 from tests.infra.template import Template, statements, text
+from tests.support.documents import document
 
 SIGNER = "arn:<AWS::Partition>:iam::<AWS::AccountId>:role/grace-sign-<AWS::Region>"
 ROLES = [door.name for door in DOORS]
@@ -126,6 +127,29 @@ def test_copies_are_made_where_somebody_elses_bucket_is_named(engine: Template, 
         }
         assert granted == actions
         assert named.functions()[door]["Environment"]["Variables"]["GRACE_WITNESS_BUCKET"] == "elsewhere-log"
+
+
+def test_the_policy_that_the_witness_is_told_to_set_lets_our_roles_do_what_they_do(synth: Synth) -> None:
+    """Across accounts both sides must allow it: the documented policy is the other half of the roles' own."""
+    [block] = re.findall(r"```json\n(\{.*?\n\})\n```", document("operations.md"), re.DOTALL)
+    told: dict[str, set[tuple[str, str]]] = {}
+    for each in statements(json.loads(block)):
+        names = each["Principal"]["AWS"]
+        for role in [names] if isinstance(names, str) else names:
+            door = role.rsplit("/", 1)[-1].split("-")[1]
+            told.setdefault(door, set()).update((one, arn) for one in each["Action"] for arn in each["Resource"])
+    named = synth(witness_bucket="elsewhere-log")["engine"]
+    held = {
+        door: {
+            (action, arn.replace("<AWS::Partition>", "aws"))
+            for each in named.rights(door)
+            for arn in each["Resource"]
+            if "elsewhere-log" in arn
+            for action in each["Action"]
+        }
+        for door in ROLES
+    }
+    assert told == {door: rights for door, rights in held.items() if rights}
 
 
 def unheard(engine: Template) -> list[str]:

@@ -6,8 +6,10 @@ KMS, Lambda, SNS, EventBridge and CloudWatch are each one call behind a port: th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import boto3
 from botocore.exceptions import ReadTimeoutError
 
 from grace.errors import Unavailable
@@ -93,9 +95,15 @@ class HeadedArchive(S3Archive):
         return answer.get("ObjectLockRetainUntilDate")
 
 
-def build(session: Any) -> tuple[Ledger, Breaking]:
-    """Return a log on AWS, and what breaks its calls."""
-    dynamodb, s3 = client(session, "dynamodb"), client(session, "s3")
+@cache
+def session() -> boto3.Session:
+    """One for all: reading the services' descriptions is most of what a new client costs."""
+    return boto3.Session(region_name=REGION)
+
+
+def build() -> tuple[Ledger, Breaking]:
+    """Return a log on AWS, which is moto's, and what breaks its calls."""
+    dynamodb, s3 = client(session(), "dynamodb"), client(session(), "s3")
     make_tables(dynamodb)
     dynamodb.create_table(
         TableName=SIGNER,

@@ -35,6 +35,15 @@ def test_both_accept_every_true_log(size: int, tmp_path: Path) -> None:
     assert go(tmp_path / "log", log, log.objects) == f"sound {size} entries"
 
 
+def test_both_accept_a_log_of_the_sizes_where_a_third_row_of_tiles_begins(tmp_path: Path) -> None:
+    log = written(real_entries(65_537, size=9), 65_535, 65_536)
+    assert {"tile/1/000", "tile/2/000.p/1", "tile/0/256.p/1", "tile/entries/255"} <= set(log.objects)
+    report = ours(log, log.objects)
+    assert (report.findings, report.checkpoint.size, report.kept) == ((), 65_537, 3)
+    checker.need()
+    assert go(tmp_path / "log", log, log.objects) == "sound 65537 entries"
+
+
 def test_both_accept_a_log_whose_replaced_partials_are_gone(tmp_path: Path) -> None:
     log = written(real_entries(600), *range(7, 600, 31))
     kept = {path: data for path, data in log.objects.items() if path.partition(".p/")[0] not in log.objects or (

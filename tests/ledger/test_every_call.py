@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -22,7 +21,6 @@ from grace.ledger import fsck
 from grace.model.entry import ref
 from grace.model.log import AuditPin
 from tests.ledger.aws_ledger import Breaking, Error, build, killed, silence, worker
-from tests.stores.conftest import REGION
 from tests.support.ledger import Killed, Ledger, Worker
 from tests.unit.flow.test_audit import PREFIX, ran
 
@@ -38,7 +36,7 @@ DYING = pytest.mark.parametrize("after", [False, True], ids=["dies before", "die
 @pytest.fixture
 def world() -> Iterator[World]:
     with mock_aws():
-        ledger, breaking = build(boto3.Session(region_name=REGION))
+        ledger, breaking = build()
         ledger.write(5, streams=3)
         ledger.integrate()
         yield ledger, breaking

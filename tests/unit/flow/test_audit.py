@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grace.errors import IntegrityError
+from grace.errors import AccessDenied, IntegrityError
 from grace.flow.audit import Audited, audit
 from grace.ledger import note, proof, tiles
 from grace.ledger.ed25519 import SeedSigner
@@ -329,12 +329,29 @@ def test_i12_what_waits_too_long_and_a_checkpoint_that_is_old_are_said() -> None
 
 
 def test_the_witness_must_keep_what_was_published() -> None:
+    """A1. A copy needs a moment; one that is not there after a minute is an alarm, and so is a witness nobody can ask."""
     ledger = scene()
     ledger.witness.notes[271] = ledger.witness.notes[250]
-    assert any(each.startswith("V12") for each in doubts(ledger))
-    ledger = scene()
-    del ledger.witness.notes[271]
-    assert [(issue.check, issue.alarm) for issue in look(ledger).issues] == [("V12", False)]
+    assert any(each.startswith("V12") and "another checkpoint" in each for each in doubts(ledger))
+
+    class Away:
+        def kept(self, size: int) -> bytes | None:
+            raise AccessDenied("get_object on elsewhere-log: AccessDenied")
+
+    for gone, says in ((False, "cannot be asked"), (True, "no copy")):
+        for late in (False, True):
+            ledger = scene()
+            if gone:
+                del ledger.witness.notes[271]
+            else:
+                ledger.witness = Away()
+            if late:
+                ledger.archive.since -= timedelta(seconds=61)
+                [said] = doubts(ledger)
+                assert said.startswith("V12 checkpoints/271")
+                assert says in said
+            else:
+                assert [(issue.check, issue.alarm) for issue in look(ledger).issues] == [("V12", False)]
 
 
 def test_people_are_told_once_and_the_bus_every_time() -> None:

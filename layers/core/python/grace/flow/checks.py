@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from grace.errors import IntegrityError
+from grace.errors import GraceError, IntegrityError
 from grace.flow.batches import LogKey, batch, checkpoint_of, grow, stored_entries
 from grace.flow.sign import read_back
 from grace.ledger import fsck, note, tiles
@@ -88,7 +88,7 @@ def check_log(pin: Mark, at: datetime, services: Services) -> Findings:
     if len(found.issues) == before and view.published is not None:
         found.mark, found.note = mark, view.published.note.decode()
     _versions(_paths(pin.size, mark.size), at, services, found)
-    _witnessed(view.published, checkpoint, services, found)
+    _witnessed(view.published, checkpoint, at, services, found)
     return found
 
 
@@ -263,12 +263,23 @@ def _versions(paths: Iterable[str], at: datetime, services: Services, found: Fin
             found.add("V10", path, "it is new and not locked", alarm=False)
 
 
-def _witnessed(published: Published | None, checkpoint: Checkpoint, services: Services, found: Findings) -> None:
-    """V12: what the witness keeps of this size is what was published."""
+def _witnessed(
+    published: Published | None, checkpoint: Checkpoint, at: datetime, services: Services, found: Findings
+) -> None:
+    """V12: what the witness keeps of this size is what was published.
+
+    A copy that is not there, or cannot be looked at, is an alarm once there was time to make it: who holds the account
+    would keep the witness from knowing first of all. It keeps nothing else from being checked.
+    """
     if services.witness is None or published is None:
         return
-    kept = services.witness.kept(checkpoint.size)
+    where, late = f"{KEPT}{checkpoint.size}", at - published.at > UNINTEGRATED
+    try:
+        kept = services.witness.kept(checkpoint.size)
+    except GraceError as exc:
+        found.add("V12", where, f"the witness cannot be asked: {exc}", alarm=late)
+        return
     if kept is None:
-        found.add("V12", f"{KEPT}{checkpoint.size}", "the witness has no copy", alarm=False)
-    elif kept != services.archive.get(f"{KEPT}{checkpoint.size}"):
-        found.add("V12", f"{KEPT}{checkpoint.size}", "the witness keeps another checkpoint of that size")
+        found.add("V12", where, "the witness has no copy", alarm=late)
+    elif kept != services.archive.get(where):
+        found.add("V12", where, "the witness keeps another checkpoint of that size")
