@@ -11,7 +11,7 @@ from grace.model.base import Item
 from grace.model.contract import Contract, ContractHead
 from grace.model.entry import Entry, ref
 from grace.model.mission import Mission
-from grace.model.records import Evidence, GuardReading, Lease, Observation, Outcome, Step
+from grace.model.records import Evidence, GuardReading, Lease, Observation, Outcome, ShadowJudgement, Step
 from grace.ports import Services
 from infra.cli.errors import CommandError
 
@@ -30,6 +30,7 @@ class Dossier:
     votes: tuple[Vote, ...]
     steps: tuple[Step, ...]
     outcome: Outcome | None
+    shadow: ShadowJudgement | None
     lease: Lease | None
     story: tuple[Entry, ...]
 
@@ -62,6 +63,7 @@ class Dossier:
             "votes": [plain(vote) for vote in self.votes],
             "steps": [plain(step) for step in self.steps],
             "outcome": plain(self.outcome),
+            "shadow": plain(self.shadow),
             "lease": plain(self.lease),
             "story": [plain(entry) for entry in self.story],
         }
@@ -75,7 +77,8 @@ def dossier(name: str, services: Services) -> Dossier:
     """
     key = _contract_of(name, services)
     head_ref, body_ref, outcome_ref = ref(ContractHead, key), ref(Contract, key), ref(Outcome, key)
-    view = services.store.read(head_ref, body_ref, outcome_ref)
+    shadow_ref = ref(ShadowJudgement, key)
+    view = services.store.read(head_ref, body_ref, outcome_ref, shadow_ref)
     head, contract = view.get(head_ref), view.get(body_ref)
     if head is None or contract is None:
         raise CommandError(f"There is no contract {name}: `grace missions` lists what is open.")
@@ -92,6 +95,7 @@ def dossier(name: str, services: Services) -> Dossier:
         votes=tuple(services.store.members(Vote, key)),
         steps=tuple(services.store.members(Step, key)),
         outcome=view.get(outcome_ref),
+        shadow=view.get(shadow_ref),
         lease=services.store.read(lease_ref).get(lease_ref),
         story=tuple(services.store.story(key)),
     )

@@ -1,4 +1,4 @@
-"""`grace missions`, `grace show`, `grace why`: what is so. They read and change nothing."""
+"""`grace missions`, `grace show`, `grace why`, `grace autonomy`: what is so. They read and change nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 
 from grace.diagnoses.rulebook import Rulebook
+from grace.flow.autonomy import autonomy
 from grace.flow.explain import why
 from grace.model.contract import ContractHead
 from grace.model.entry import ref
@@ -30,7 +31,8 @@ def add(commands: Commands) -> None:
     show.add_argument("contract", help="the contract's id (c-…), or its mission's (m-…)")
     why_command = commands.add("why", "why Grace acts, or does not act, on an alarm or a resource", _why)
     why_command.add_argument("subject", help="an alarm's name or ARN, or a resource's ARN")
-    for command in (missions, show, why_command):
+    how_far = commands.add("autonomy", "how far each playbook may go, and what it has shown", _autonomy)
+    for command in (missions, show, why_command, how_far):
         commands.deployed(command)
         command.add_argument("--json", action="store_true", help="write JSON instead of text")
 
@@ -82,6 +84,15 @@ def _why(arguments: argparse.Namespace, console: Console) -> int:
         views.print_json(console, [check.model_dump(mode="json") for check in checks])
     else:
         console.print(views.checks_view(arguments.subject, checks))
+    return 0
+
+
+def _autonomy(arguments: argparse.Namespace, console: Console) -> int:
+    found = autonomy(_reach(arguments).services)
+    if arguments.json:
+        views.print_json(console, [each.model_dump(mode="json") for each in found])
+    else:
+        console.print(views.autonomy_view(found))
     return 0
 
 

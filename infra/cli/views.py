@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from grace.flow.autonomy import Autonomy
 from grace.flow.explain import Check, Explanation
-from grace.model.contract import ContractHead, Window
+from grace.model.contract import ContractHead, Mode, Window
 from grace.model.entry import Entry
 from grace.model.mission import Mission
 from grace.model.records import KillSwitch, Observation
@@ -20,6 +21,7 @@ from grace.model.wording import alarm_name, promise
 from infra.cli import wording
 from infra.cli.dossier import Dossier
 
+_MODES = (Mode.AUTONOMOUS, Mode.APPROVAL, Mode.SHADOW)
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "worse": ("✗", "red"), "inconclusive": ("?", "yellow")}
 _UNDONE = {
     "verified": "yes, measured: the fields are back and the alarm is no worse",
@@ -80,6 +82,23 @@ def missions_view(
     return Group(*parts)
 
 
+def autonomy_view(found: Sequence[Autonomy]) -> RenderableType:
+    """Return each playbook's mode, record and reason: first those that may less than configured, then who may most."""
+    parts: list[RenderableType] = []
+    for each in sorted(found, key=lambda one: (one.mode is one.configured, _MODES.index(one.mode), one.playbook)):
+        lowered = each.mode is not each.configured
+        colour = "red" if lowered else "green" if each.mode is Mode.AUTONOMOUS else "yellow"
+        parts.append(Text.assemble((f"{each.mode.value:<12}", colour), (each.playbook, "bold"), f"  tier {each.tier}"))
+        told = [f"{wording.acted(each)}; in shadow: {wording.in_shadow(each)}", each.because]
+        parts.append(Padding(Text("\n".join(told), style="red" if lowered else "dim"), (0, 0, 0, 12)))
+    told = [
+        "At least: of the acts to come, the share that is verified and lasts, with 95 % certainty (Wilson).",
+        "In shadow nothing is done; what became of it speaks for or against acting.",
+        "To raise a mode: `modes` in cdk.json, reviewed and deployed. To lower one: grace demote PLAYBOOK --reason '…'",
+    ]
+    return Group(*parts, Text(), Text("\n".join(told), style="dim"))
+
+
 def checks_view(subject: str, checks: Sequence[Check]) -> RenderableType:
     """Return what decides whether Grace acts on a subject, and the first thing that stands in the way."""
     table = Table.grid(padding=(0, 2))
@@ -137,6 +156,8 @@ def _first_screen(found: Dossier) -> RenderableType:
         table.add_row("verdict", f"{head.verdict}{sure}")
     if head.reason:
         table.add_row("note" if head.status in wording.KEPT else "because", head.reason)
+    if found.shadow:
+        table.add_row("judged", wording.judged(found.shadow))
     table.add_row("safe now?", Text(wording.safe(found), style="bold"))
     # Outside the table and never folded, so that a command can be copied as it stands.
     steps = [Text(f"  {step}", no_wrap=True, overflow="ignore") for step in wording.next_steps(found)]

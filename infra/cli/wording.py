@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from grace.flow.autonomy import Autonomy
 from grace.model.contract import ContractHead, ContractStatus, Undo
 from grace.model.mission import Mission, MissionStatus
+from grace.model.records import ShadowJudgement, ShadowResult
 from grace.model.wording import alarm_name
 from infra.cli.dossier import Dossier
 
@@ -62,6 +64,8 @@ _NEXT: dict[ContractStatus, tuple[str, ...]] = {
     ),
 }
 
+_SPEAKS = {"for": "for acting", "against": "against acting", "neither": "neither for acting nor against it"}
+
 COLOURS: dict[ContractStatus, str] = {
     S.VERIFIED: "green",
     S.PARTIAL: "yellow",
@@ -74,6 +78,37 @@ COLOURS: dict[ContractStatus, str] = {
 def colour(status: ContractStatus) -> str:
     """Return the colour a status is written in."""
     return COLOURS.get(status, "cyan" if status in MOVING else "white")
+
+
+def acted(found: Autonomy) -> str:
+    """Return what a playbook's acts came to, for example `7 of 9 verified, 2 undone: at least 50 %`."""
+    if found.bound is None:
+        return "no record"
+    counts = {
+        "did not last": found.verified - found.lasted,
+        "in part": found.partial,
+        "undone": found.rolled_back,
+        "in safe-hold": found.safe_hold,
+    }
+    told = [
+        f"{found.verified} of {found.acted} verified",
+        *(f"{count} {name}" for name, count in counts.items() if count),
+    ]
+    return f"{', '.join(told)}: at least {int(100 * found.bound)} %"  # rounded down: it is a lower bound
+
+
+def in_shadow(found: Autonomy) -> str:
+    """Return what was judged in shadow, for example `3 for, 4 against (4 recovered alone)`."""
+    told = ", ".join(f"{found.speaks[side]} {side}" for side in ("for", "against", "neither") if side in found.speaks)
+    alone = found.shadow.get(ShadowResult.RECOVERED, 0)
+    return (told or "nothing judged") + (f" ({alone} recovered alone)" if alone else "")
+
+
+def judged(found: ShadowJudgement) -> str:
+    """Return what became of an incident that a playbook in shadow would have acted on."""
+    if found.result is None:
+        return f"not yet: at {clock(found.due)}, on what happened by then"
+    return f"{found.result.value}, which speaks {_SPEAKS[found.result.speaks]}: {found.says}"
 
 
 def safe(found: Dossier) -> str:

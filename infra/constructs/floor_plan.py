@@ -150,9 +150,9 @@ DOORS: tuple[Door, ...] = (
     Door(
         "operate",
         "Buttons for people: stop, resume, roll back, release, retry",
-        (R.STATE, R.DRAFT, R.NOTIFY, R.START, R.STOP),
+        (R.STATE, R.DRAFT, R.NOTIFY, R.PUBLISH, R.START, R.STOP),
         timeout=20,
-        environment=("contract_function", "notify_topic", "state_machine"),
+        environment=("contract_function", "notify_topic", "bus", "state_machine"),
     ),
     Door(
         "resolve",
@@ -193,7 +193,7 @@ DOORS: tuple[Door, ...] = (
     Door(
         "reap",
         "Finds what got stuck or lost",
-        (R.STATE, R.ALARMS, R.START, R.STOP, R.DRAFT, R.REMIND, R.LINK_KEYS, R.NOTIFY, R.PUBLISH),
+        (R.STATE, R.TARGET_READ, R.ALARMS, R.START, R.STOP, R.DRAFT, R.REMIND, R.LINK_KEYS, R.NOTIFY, R.PUBLISH),
         environment=("state_machine", "contract_function", "ask_function", "notify_topic", "bus"),
     ),
     Door(

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import app
 from infra.config import ConfigError, Deployment, deployment
+from infra.constructs import layers
 from infra.constructs.layers import ROOT
 
 
@@ -107,3 +109,18 @@ def test_the_process_ends_with_the_sentence_alone() -> None:
 def test_what_cdk_json_says_is_valid() -> None:
     written = json.loads((ROOT / "cdk.json").read_text())
     deployment(written.get("context", {}))
+
+
+@pytest.mark.parametrize(("group", "warned"), [("approvers", True), ("operators", False)])
+def test_a_deployment_that_nobody_could_stop_is_warned_of(
+    group: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = tmp_path / "people.json"
+    ana = {"id": "ana", "name": "Ana", "groups": [group], "principals": ["arn:aws:iam::111122223333:role/ana"]}
+    people.write_text(json.dumps([ana]))
+    (tmp_path / "python").mkdir()
+    monkeypatch.setattr(layers, "dependencies", lambda *_: layers.Asset(tmp_path / "python", "0" * 64))
+    context = {"people": str(people), "modes": {"roll_back_lambda_alias": "autonomous"}}
+    made = app.build(context, outdir=str(tmp_path / "out"))
+    told = [str(each.data) for stack in made.node.children for each in stack.node.metadata]
+    assert any("nobody could stop roll_back_lambda_alias" in each for each in told) is warned

@@ -45,7 +45,7 @@ ROWS = {
     "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | PUBLISH | START,
     "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt", "kms:GenerateMac", "kms:DescribeKey", "ses:SendEmail"},
     "answer": STATE | PUBLISH | {"kms:VerifyMac", "kms:GenerateMac"},
-    "operate": STATE | DRAFT | NOTIFY | START | STOP,
+    "operate": STATE | DRAFT | NOTIFY | PUBLISH | START | STOP,
     "resolve": STATE
     | START
     | STOP
@@ -71,7 +71,7 @@ ROWS = {
     | PUBLISH
     | {"kms:GetPublicKey", "s3:ListBucketVersions", "s3:GetObjectRetention", "s3:GetObjectVersion"},
     "sign": LOG_ROWS | LOG_READ | {"dynamodb:PutItem", "s3:PutObject", "kms:GetPublicKey", "kms:Sign"},
-    "reap": STATE | ALARMS | START | STOP | DRAFT | NOTIFY | PUBLISH | {"kms:DescribeKey"},
+    "reap": STATE | READS | ALARMS | START | STOP | DRAFT | NOTIFY | PUBLISH | {"kms:DescribeKey"},
 }
 
 ON_EVERYTHING = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"} | ALARMS | METRICS

@@ -151,7 +151,31 @@ ORDERS = [
     (["rollback", "c-1", "--reason", "worse"], {"command": "rollback", "target": "c-1", "reason": "worse"}),
     (["release", "arn:x", "--reason", "looked"], {"command": "release", "target": "arn:x", "reason": "looked"}),
     (["retry", "m-1", "--reason", "mended"], {"command": "retry", "target": "m-1", "reason": "mended"}),
+    (
+        ["demote", "scale_out_group", "--reason", "not on Fridays"],
+        {"command": "demote", "target": "scale_out_group", "reason": "not on Fridays", "to": "shadow"},
+    ),
+    (
+        ["demote", "scale_out_group", "--to", "approval", "--reason", "ask first"],
+        {"command": "demote", "target": "scale_out_group", "reason": "ask first", "to": "approval"},
+    ),
+    (
+        ["close-breaker", "scale_out_group", "--reason", "it was the supplier"],
+        {"command": "close-breaker", "target": "scale_out_group", "reason": "it was the supplier"},
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    "argv", [["demote", "scale_out_group"], ["demote", "x", "--to", "autonomous", "--reason", "up"], ["close-breaker"]]
+)
+def test_nothing_is_sent_without_a_reason_and_nothing_is_raised(
+    argv: list[str], grace: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = reached(monkeypatch, Api({}))
+    ran = grace(*argv)
+    assert (ran.code, api.sent) == (2, [])
+    assert "run `grace" in ran.err
 
 
 @pytest.mark.parametrize(("argv", "order"), ORDERS, ids=lambda each: " ".join(each) if isinstance(each, list) else "")

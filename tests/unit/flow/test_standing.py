@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -123,6 +124,27 @@ def open_it(world: World) -> None:
     forge(world, world.contracts()[0], ends)
 
 
+def test_two_rollbacks_at_the_same_moment_both_count() -> None:
+    """The second to write reads the first one's count, and opens the breaker with it."""
+    world = shop()
+    first = bad_end(bad_end(None, PLAYBOOK, "c-a", START), PLAYBOOK, "c-b", START)
+    done: list[Standing] = []
+    whole = world.store.commit
+
+    def beside(commit: Any) -> Any:
+        if any(each.type == "contract.closed" for each in commit.entries) and not done:
+            done.append(first)
+            forge(world, world.contracts()[0], first)
+        return whole(commit)
+
+    world.between = stays_bad
+    world.store.commit = beside
+    contract = incident(world)
+    standing = need(world, Standing, PLAYBOOK)
+    assert [end.contract_id for end in standing.undone] == ["c-a", "c-b", contract]
+    assert standing.opened_at is not None
+
+
 def test_closed_again_after_a_crash_a_contract_counts_once() -> None:
     world = shop()
     world.between = stays_bad
@@ -237,6 +259,23 @@ def test_only_a_configuration_that_names_the_demotion_ends_it() -> None:
     demote(world, "approval")
     second = need(world, Standing, PLAYBOOK)
     assert effective(PLAYBOOK, second, world.catalogue).mode is Mode.APPROVAL, "the old line lifts no new demotion"
+
+
+def test_bus_and_people_hear_of_each_order() -> None:
+    world = broken(shop())
+    heard = len(world.messages.published)
+    order(world, "close-breaker", PLAYBOOK, reason="the release is mended")
+    demote(world)
+    standing = need(world, Standing, PLAYBOOK).demotion
+    assert standing is not None
+    closed, lowered = world.messages.published[heard:]
+    assert (closed[0], closed[1]["playbook"], closed[1]["by"]) == ("playbook.breaker_closed", PLAYBOOK, "ada")
+    assert (lowered[0], lowered[1]["to"], lowered[1]["was"]) == ("playbook.demoted", "shadow", "autonomous")
+    assert lowered[1]["demotion"] == standing.id
+    assert [told[1] for told in world.messages.notified[-2:]] == [
+        f"close breaker: {PLAYBOOK}",
+        f"demote: {PLAYBOOK}",
+    ]
 
 
 def test_an_order_never_raises() -> None:

@@ -11,6 +11,7 @@ from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
 from grace.flow.permit import Deed, drafted, record
 from grace.flow.preview import preview
+from grace.flow.shadow import to_judge
 from grace.flow.snapshot import verdict_due
 from grace.flow.standing import effective
 from grace.model.base import Json, canonical
@@ -88,7 +89,7 @@ def _compose(
 
 
 def _write(mission: Mission, contract: Contract, shown: Preview | None, services: Services) -> None:
-    """Write contract and mission in one transaction. In shadow the contract is judged and never acts."""
+    """Write contract and mission in one transaction. In shadow it never acts, and is judged later."""
     at = contract.created_at
     shadow = contract.mode is Mode.SHADOW
     head = ContractHead(
@@ -138,7 +139,11 @@ def _write(mission: Mission, contract: Contract, shown: Preview | None, services
             at=at,
             actor="grace",
             subsystem="contract",
-            items=(contract, *([shown] if shown else []), *(() if shadow else armed(contract, services))),
+            items=(
+                contract,
+                *([shown] if shown else []),
+                *((to_judge(contract),) if shadow else armed(contract, services)),
+            ),
             also=(
                 Change(
                     head=after,

@@ -8,13 +8,14 @@ from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError, NotFound
 from grace.flow.gate import asks_for, hour_of
 from grace.flow.loading import require_opt_in
+from grace.flow.standing import effective
 from grace.model.base import Json, Model
 from grace.model.catalogue import Catalogue, CataloguedPlaybook
 from grace.model.contract import ContractHead, Mode
 from grace.model.diagnosis import Diagnosis
 from grace.model.entry import ref
 from grace.model.mission import Mission, OpenGroup
-from grace.model.records import InFlight, KillSwitch, Lease
+from grace.model.records import InFlight, KillSwitch, Lease, Standing
 from grace.model.resource import ResourceRef, is_arn
 from grace.model.signal import Severity, Signal, SignalState
 from grace.playbooks.index import candidates
@@ -199,7 +200,9 @@ def _diagnosed(signal: Signal, services: Services, rulebook: Rulebook) -> list[C
         _checked("playbook", ok=bool(said.playbook), says=said.playbook or said.verdict),
     ]
     if said.playbook:
-        checks.append(_checked("mode", ok=said.mode is not Mode.SHADOW, says=f"{said.mode.value}: {said.verdict}"))
+        where = ref(Standing, said.playbook)
+        now = effective(said.playbook, services.store.read(where).get(where), services.catalogue)
+        checks.append(_checked("mode", now.mode is not Mode.SHADOW, f"{now.mode.value}: {now.why or said.verdict}"))
         checks.append(_limit(said.playbook, services))
     return checks
 

@@ -16,6 +16,7 @@ from grace.ports import Services
 
 STREAM = "operate"
 """The part of Grace whose stream holds the orders that concern a playbook and no contract."""
+_EVENTS = {"demote": "demoted", "close_breaker": "breaker_closed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def _standing(playbook: str, services: Services) -> Standing:
 def _commit(order: _Order, after: Standing, services: Services) -> None:
     """Tell people, and write the order with its entry. Somebody else's change in between is a `Conflict`."""
     at, head_ref = services.clock.now(), ref(Subsystem, STREAM)
+    # The event that the log's entry is about, for whoever listens: at least once, like what people are told.
+    services.messages.publish(f"playbook.{_EVENTS[order.what]}", {**order.body, "by": order.person})
     title = f"{order.what.replace('_', ' ')}: {after.playbook}"
     services.messages.notify("high", title[:100], f"{order.person}: {order.says}")
     was = services.store.read(head_ref, stream=f"sys:{STREAM}").get(head_ref)

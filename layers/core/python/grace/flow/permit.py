@@ -68,8 +68,7 @@ def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) 
 def _seen(contract: Contract, deed: Deed, view: View, services: Services, at: datetime) -> Seen:
     stats_ref, standing_ref, flight_ref = record(contract.playbook, contract.diagnosis.value)
     stats, standing, flight = view.get(stats_ref), view.get(standing_ref), view.get(flight_ref)
-    good = stats.verified if stats else 0
-    acted = good + stats.partial + stats.rolled_back + stats.safe_hold if stats else 0
+    good, acted = (stats.lasted, stats.acted) if stats else (0, 0)
     now = moment(services.catalogue.calendar, at)
     others = set(flight.contracts) - {contract.contract_id} if flight else set()
     return Seen(

@@ -17,13 +17,14 @@ from grace.flow.gate import asks
 from grace.flow.grouping import take
 from grace.flow.loading import execution_name, load, ticket_for
 from grace.flow.resolve import restart_rollback, start_rollback
+from grace.flow.shadow import judge
 from grace.model.approval import Approval, ApprovalStatus, Reminder, Urgency
 from grace.model.base import Model
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import ref
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
-from grace.model.records import Expiry
+from grace.model.records import Expiry, ShadowJudgement
 from grace.model.signal import SignalState, StoredSignal
 from grace.ports import AlarmFacts, Services
 from grace.signals.alarms import from_description
@@ -44,6 +45,7 @@ class Swept(Model):
     restarted: int = 0
     rolled_back: int = 0
     put_back: int = 0
+    judged: int = 0
     redrafted: int = 0
     left: int = 0
     found: int = 0
@@ -51,7 +53,8 @@ class Swept(Model):
 
 
 def reap(services: Services, rulebook: Rulebook) -> Swept:
-    """Expire approvals and ask again, end what is stuck, draft what was lost, and find alarms that nobody delivered.
+    """Expire approvals and ask again, end what is stuck, draft what was lost, judge what was in shadow, and
+    find alarms that nobody delivered.
 
     One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
     """
@@ -60,6 +63,7 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
         lambda: [partial(_approval, approval, at, services) for approval in open_(Approval, at + FAR)],
         lambda: [partial(_contract, head, at, services) for head in open_(ContractHead, at + FAR)],
         lambda: [partial(begin, expiry, services) for expiry in open_(Expiry, at)],
+        lambda: [partial(judge, waiting, services) for waiting in open_(ShadowJudgement, at)],
         lambda: [partial(_mission, mission, at, services) for mission in open_(Mission, at)],
         lambda: [partial(_alarm, alarm, services, rulebook) for alarm in services.alarms.in_alarm()],
     ]

@@ -271,6 +271,45 @@ class Expiry(Item):
         return (self.contract_id,)
 
 
+class ShadowResult(StrEnum):
+    """What became of an incident that a playbook in shadow would have acted on."""
+
+    RECOVERED = "recovered"
+    """The alarm recovered and the resource stayed as it was: nothing had to be done."""
+    SAME = "same"
+    """Somebody else did the very same, and the alarm recovered."""
+    NO_HELP = "no_help"
+    """Somebody else did the very same, and the alarm stayed on."""
+    NEEDED = "needed"
+    """The alarm stayed on and nobody did anything. Whether the action would have helped, nobody knows."""
+    UNKNOWN = "unknown"
+    """Nothing that happened says anything of the action."""
+
+    @property
+    def speaks(self) -> Literal["for", "against", "neither"]:
+        """Return whether it speaks for letting the playbook act."""
+        if self in {ShadowResult.SAME, ShadowResult.NEEDED}:
+            return "for"
+        return "against" if self in {ShadowResult.RECOVERED, ShadowResult.NO_HELP} else "neither"
+
+
+class ShadowJudgement(Item):
+    """A contract in shadow, judged at `due` on what really happened; without a `result` that is still to come."""
+
+    contract_id: str
+    playbook: str
+    resource: str
+    due: Instant
+    result: ShadowResult | None = None
+    says: str = Field(default="", max_length=240)
+    at: Instant | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per contract."""
+        return (self.contract_id,)
+
+
 class StopOrder(Item):
     """That a contract is to be stopped and undone: written beside its head, and what wakes the one who does it."""
 
@@ -325,16 +364,27 @@ class Outcome(Item):
 
 
 class PlaybookStats(Item):
-    """Counts per playbook and diagnosis."""
+    """Counts per playbook and diagnosis. What was only judged in shadow is counted apart: nothing was done."""
 
     playbook: str
     diagnosis: DiagnosisCode
+    shadow: dict[ShadowResult, int] = Field(default_factory=dict)
     verified: int = 0
     partial: int = 0
     rolled_back: int = 0
     safe_hold: int = 0
     relapsed: int = 0
     other: int = 0
+
+    @property
+    def acted(self) -> int:
+        """Contracts that acted and ended."""
+        return self.verified + self.partial + self.rolled_back + self.safe_hold
+
+    @property
+    def lasted(self) -> int:
+        """Contracts that were verified and stayed so: a fix that did not last is none."""
+        return max(0, self.verified - self.relapsed)
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from grace.model.records import (
     Lease,
     Outcome,
     PlaybookStats,
+    ShadowJudgement,
     Standing,
     Step,
     StopOrder,
@@ -82,6 +83,7 @@ _PLACES: dict[type[Item], _Place] = {
     Preview: _Place("C#", "preview"),
     StopOrder: _Place("C#", "stop"),
     Expiry: _Place("C#", "expiry"),
+    ShadowJudgement: _Place("C#", "shadow"),
     Outcome: _Place("C#", "outcome"),
     Lease: _Place("R#", "lease"),
     OpenGroup: _Place("G#", "open"),
@@ -103,6 +105,7 @@ _OPEN_NAMES: dict[type[Item], str] = {
     ContractHead: "contract",
     Approval: "approval",
     Expiry: "expiry",
+    ShadowJudgement: "shadow",
 }
 
 
@@ -200,5 +203,7 @@ def _open_until(item: Item) -> datetime | None:
             return item.expires_at if item.status is ApprovalStatus.PENDING else None
         case Expiry():
             return None if item.done else item.until
+        case ShadowJudgement():
+            return None if item.result else item.due
         case _:
             return None
