@@ -136,9 +136,11 @@ def test_since_the_pin_only_what_is_new_is_read(log: Log) -> None:
         read.append(path)
         return log.objects.get(path)
 
-    report = fsck.check(fetch, [], log.verifier, pin=early, whole=False)
+    report = fsck.check(fetch, list(log.objects), log.verifier, pin=early, whole=False)
 
     assert report.sound
+    kept = {int(path.removeprefix("checkpoints/")) for path in read if path.startswith("checkpoints/")}
+    assert kept == {size for size in log.signed if size > 290}
     assert (report.first, report.checkpoint.size) == (290, 600)
     assert "tile/entries/000" not in read
     spoils = {"tile/entries/002.p/88": log.objects["tile/entries/002.p/88"].replace(b"r-1", b"r-2", 1)}

@@ -133,7 +133,8 @@ def check(
     """
     reading, objects = _Reading(source), list(listing)
     head, _ = newest(reading.fetch, key)
-    kept, partial = _kept(reading, objects, head, key), _partial(objects, head.size)
+    known = pin.size if pin is not None and not whole else -1
+    kept, partial = _kept(reading, objects, head, key, known), _partial(objects, head.size)
     if pin is not None:
         try:
             extends(pin, head, reading.fetch)
@@ -310,8 +311,10 @@ def _bytes(bundle: Sequence[bytes], at: int) -> str:
     return f"bytes {first} to {first + len(bundle[at]) - 1}"
 
 
-def _kept(reading: _Reading, listing: Iterable[str], head: Checkpoint, key: Verifier) -> dict[int, Checkpoint]:
-    """Return the checkpoints that were kept, by size, and find fault with every object that has no place in a log."""
+def _kept(
+    reading: _Reading, listing: Iterable[str], head: Checkpoint, key: Verifier, known: int
+) -> dict[int, Checkpoint]:
+    """Return the checkpoints kept beyond `known`, by size, and find fault with every object that has no place in a log."""
     found: dict[int, Checkpoint] = {}
     for path in listing:
         if path in {CHECKPOINT, VKEY} or tiles.parse_path(path):
@@ -319,6 +322,8 @@ def _kept(reading: _Reading, listing: Iterable[str], head: Checkpoint, key: Veri
         size = path.removeprefix(KEPT)
         if not path.startswith(KEPT) or not size.isdecimal() or str(int(size)) != size:
             reading.find(path, "is no object of a log")
+            continue
+        if int(size) <= known:
             continue
         try:
             point = note.verify(reading.fetch(path) or b"", [key], key.name)
