@@ -15,8 +15,9 @@ from grace.actions.base import action
 from grace.gateways.cedar import CedarPolicy
 from grace.model.catalogue import Catalogue, CataloguedPlaybook
 from grace.model.contract import Contract, Mode
-from grace.model.policy import Calendar, PolicyAnswer, Ruling, Seen
+from grace.model.policy import Calendar, PolicyAnswer
 from grace.model.resource import ResourceRef
+from grace.model.ruling import Ruling, Seen
 from grace.policy.calendar import moment
 from grace.policy.questions import MANAGED, Proposal
 from grace.policy.ruling import Allowed, decide, refusal

@@ -36,6 +36,10 @@ EXTRAS: Mapping[layers.Extra, str] = {
 }
 
 
+LEAN = {"PYDANTIC_DISABLE_PLUGINS": "1"}
+"""There are none: without this pydantic reads the metadata of every package at each cold start to look for some."""
+
+
 class Floor(Construct):
     """What the doors share: code, layers, and the settings that every one gets."""
 
@@ -134,6 +138,7 @@ class DoorFunction(Construct):
                 **environment,
                 "POWERTOOLS_SERVICE_NAME": floor.names.prefix,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
+                **LEAN,
             },
             log_group=group,
             logging_format=lambda_.LoggingFormat.JSON,

@@ -29,6 +29,7 @@ def main(door: str, event: str, paths: list[str]) -> None:
     handler = importlib.import_module(door).handler
     # Everything up to here a door pays too; the first client is known by botocore's own making of it.
     import json  # noqa: PLC0415
+    import types  # noqa: PLC0415
 
     from grace import bootstrap  # noqa: PLC0415
 
@@ -40,7 +41,7 @@ def main(door: str, event: str, paths: list[str]) -> None:
 
     bootstrap.LeanSdk.client = reached  # type: ignore[method-assign]
     try:
-        handler(json.loads(event), None)
+        handler(json.loads(event), types.SimpleNamespace(function_name=f"grace-{door}"))
     except _Reached:
         print(time.process_time() - BEGAN)
         return

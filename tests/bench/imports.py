@@ -21,6 +21,7 @@ from grace.stores import keys
 from infra.catalogue import catalogue_of
 from infra.config import deployment
 from infra.constructs import layers
+from infra.constructs.doors import LEAN
 from infra.constructs.floor_plan import DOORS
 from infra.provision import ENGINE_VENV
 from tests.bench.report import NotMeasured, Row
@@ -161,6 +162,7 @@ def _environment() -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "bench",
         "POWERTOOLS_SERVICE_NAME": "grace",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        **LEAN,
         **{f"GRACE_{name}": value for name, value in settings.items()},
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from grace.model.contract import EffectClass, Mode, Undo
-from grace.model.policy import PolicyFile, Seen
+from grace.model.policy import PolicyFile
 from grace.model.resource import ResourceRef
+from grace.model.ruling import Seen
 from grace.policy.questions import Proposal, act
 from grace.ports import Policy
 from tests.support.world import ACCOUNT, REGION, policies

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from grace.errors import Refused
 from grace.flow import link as flow_link
-from grace.flow.ask import withdrawn
 from grace.flow.link import MOST_FAILURES, open_link
 from grace.flow.loading import advance, load
+from grace.flow.withdrawing import withdrawn
 from grace.model.approval import ApprovalStatus, LinkTries, Vote
 from grace.model.contract import ContractStatus
 from grace.model.entry import EntryDraft

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -281,24 +283,33 @@ class LeanSdk:
         self._session = Session()
 
     def client(self, service: str, *, config: Any) -> Any:
-        """Return a client.
-
-        The collector rests meanwhile: a service's description is a hundred thousand objects that all stay, and
-        looking among them for garbage, again and again as they grow, takes as long as reading them.
-        """
-        rests = gc.isenabled()
-        gc.disable()
-        try:
+        """Return a client."""
+        with _staying():
             return self._session.create_client(service, config=config)
-        finally:
-            if rests:
-                gc.enable()
 
 
 @cache
 def services() -> AwsServices:
     """Return this function's services, made once per worker from its environment."""
-    return AwsServices(from_environment(os.environ), LeanSdk())
+    with _staying():
+        return AwsServices(from_environment(os.environ), LeanSdk())
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    """Let the collector rest, and then leave what is there alone for good.
+
+    The code of a door and a service's description are some hundred thousand objects that all stay: looking among them
+    for garbage, again and again as they grow, takes as long as reading them, and goes on with every call after it.
+    """
+    works = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if works:
+            gc.enable()
 
 
 def _data_file() -> Path:

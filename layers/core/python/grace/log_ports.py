@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from grace.model.log import LaneHead, SignedHead, TreeHead
+    from grace.model.lane import LaneHead
+    from grace.model.log import SignedHead, TreeHead
 
 
 class LogTable(Protocol):

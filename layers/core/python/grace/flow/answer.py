@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grace.errors import Conflict, Refused
-from grace.flow.ask import expire
 from grace.flow.loading import Loaded, advance, load, ticket_for
 from grace.flow.snapshot import verdict_due
+from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Via, Vote
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref

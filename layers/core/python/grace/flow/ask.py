@@ -9,8 +9,9 @@ from grace.errors import Refused
 from grace.flow.escalation import called
 from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
 from grace.flow.loading import Loaded, advance, load
+from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus
-from grace.model.contract import Call, Contract, ContractHead, ContractStatus, Preflight, Ticket
+from grace.model.contract import Call, Contract, ContractStatus, Preflight, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.log import AuditPin
 from grace.model.metric import Metric
@@ -123,32 +124,6 @@ def decided(call: Call, services: Services) -> Ticket:
         expire(loaded, approval, services)
         raise Refused("expired", "nobody decided in time")
     raise Refused(head.status.value, head.reason or f"the contract is {head.status.value}")
-
-
-def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
-    """Write that the time to decide is over; the one who writes first, a vote or this, is right."""
-    advance(
-        services,
-        loaded,
-        loaded.head.model_copy(update={"status": ContractStatus.EXPIRED, "reason": "nobody decided in time"}),
-        door="ask",
-        command=("expire", str(approval.generation)),
-        entries=[EntryDraft(type="approval.expired", body={"generation": approval.generation})],
-        items=[approval.model_copy(update={"status": ApprovalStatus.EXPIRED, "decided_at": loaded.at})],
-    )
-    services.messages.publish(
-        "approval.expired",
-        {"contract": loaded.head.contract_id, "mission": loaded.head.mission_id, "corr": loaded.head.corr},
-    )
-
-
-def withdrawn(head: ContractHead, services: Services) -> list[Approval]:
-    """Return the approval that a contract waits for as superseded, to be written with what ended the wait."""
-    if head.status is not ContractStatus.AWAITING_APPROVAL:
-        return []
-    approval_ref = ref(Approval, head.contract_id, str(head.generation))
-    approval = services.store.read(approval_ref).need(approval_ref)
-    return [approval.model_copy(update={"status": ApprovalStatus.SUPERSEDED})]
 
 
 def _invite(loaded: Loaded, approval: Approval, services: Services) -> tuple[Approval, Invited]:

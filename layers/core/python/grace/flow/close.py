@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from grace.flow.ask import withdrawn
 from grace.flow.expiry import expiry_of
 from grace.flow.loading import Loaded, advance, contended, load
 from grace.flow.rollback import why
 from grace.flow.standing import BAD_ENDS, bad_end, entry_of, opened, tell
+from grace.flow.withdrawing import withdrawn
 from grace.model.base import Item
 from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStatus, Ticket
 from grace.model.entry import Change, EntryDraft, ref

@@ -6,7 +6,7 @@ from grace.diagnoses.rulebook import Rulebook
 from grace.errors import PermanentError, Refused
 from grace.flow.drafting import choose, contract_of, plan_of
 from grace.flow.gate import asks
-from grace.flow.grouping import tell_a_person
+from grace.flow.leaving import ended, leave
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
 from grace.flow.permit import Deed, drafted, record
@@ -214,27 +214,4 @@ def _start(contract: Contract, services: Services) -> str:
 
 
 def _recovered(mission: Mission, services: Services) -> None:
-    _end(mission, MissionStatus.CLOSED, "the alarm recovered by itself before a contract was drafted", services)
-
-
-def leave(mission: Mission, signal: Signal, why: PermanentError, services: Services) -> None:
-    """Leave it to a person, with the reason."""
-    reason = f"{why.code if isinstance(why, Refused) else type(why).__name__}: {why}"
-    tell_a_person(signal, mission.model_copy(update={"reason": reason}), services)
-    _end(mission, MissionStatus.NEEDS_ATTENTION, reason, services)
-    services.telemetry.count(Metric.REFUSED)
-
-
-def _end(mission: Mission, status: MissionStatus, reason: str, services: Services) -> None:
-    at = services.clock.now()
-    services.store.commit(
-        Commit(
-            command=command_id("leave", mission.mission_id, str(mission.attempt)),
-            head=mission.model_copy(update={"status": status, "reason": reason[:240], "updated_at": at}),
-            was=mission,
-            entries=(EntryDraft(type=f"mission.{status.value}", body={"reason": reason[:1000]}),),
-            at=at,
-            actor="grace",
-            subsystem="contract",
-        )
-    )
+    ended(mission, MissionStatus.CLOSED, "the alarm recovered by itself before a contract was drafted", services)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from grace.model.approval import Approval, ApprovalStatus, Person, Urgency
-from grace.model.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from grace.model.catalogue import Catalogue
 
 STEPS = ((0.8, 2, Urgency.LATE), (0.5, 1, Urgency.HALF))
 """The share of the time that has passed, how many names of the escalation are asked from then on, and the word for it."""

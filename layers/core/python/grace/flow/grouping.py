@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from grace.diagnoses.rulebook import Rulebook
-from grace.flow.ask import withdrawn
 from grace.flow.loading import advance, load, ticket_for
 from grace.flow.standing import bad_end, entry_of, tell
 from grace.flow.standing import opened as breaker_opened
+from grace.flow.withdrawing import withdrawn
 from grace.model.base import Item, sha256_hex
 from grace.model.contract import BEFORE_EFFECT, Contract, ContractHead, ContractStatus
 from grace.model.diagnosis import Diagnosis, DiagnosisCode

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from grace.model.base import Json
-from grace.model.catalogue import Catalogue
 from grace.model.signal import SeriesKey
 from grace.ports import AlarmFacts, Alarms, Aws, Clock, Fetch, Metrics, SeriesRequest, Services
+
+if TYPE_CHECKING:
+    from grace.model.catalogue import Catalogue
 
 Points = list[tuple[int, float]]
 

@@ -12,8 +12,8 @@ from grace.flow.standing import WINDOW
 from grace.model.base import Model
 from grace.model.contract import Contract, Mode
 from grace.model.entry import Ref, ref
-from grace.model.policy import Seen
 from grace.model.records import InFlight, KillSwitch, Lease, PlaybookStats, Standing
+from grace.model.ruling import Seen
 from grace.policy.calendar import moment
 from grace.policy.ruling import bar, check, rule
 from grace.ports import Services, View

@@ -9,15 +9,15 @@ from functools import partial
 
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError, Refused
-from grace.flow.ask import expire
-from grace.flow.contract import leave
 from grace.flow.escalation import due
 from grace.flow.expiry import begin
 from grace.flow.gate import asks
 from grace.flow.grouping import take
+from grace.flow.leaving import leave
 from grace.flow.loading import execution_name, load, ticket_for
 from grace.flow.resolve import restart_rollback, start_rollback
 from grace.flow.shadow import judge
+from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus, Reminder, Urgency
 from grace.model.base import Model
 from grace.model.contract import Contract, ContractHead, ContractStatus

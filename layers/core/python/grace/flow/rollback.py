@@ -10,10 +10,10 @@ from typing import Any
 from grace.errors import PermanentError, StaleFence
 from grace.evidence.restoration import judge, no_worse
 from grace.flow import gate
-from grace.flow.ask import withdrawn
 from grace.flow.expiry import put_back
 from grace.flow.loading import Loaded, advance, load
 from grace.flow.snapshot import ROLLBACK_SECONDS
+from grace.flow.withdrawing import withdrawn
 from grace.model.base import Item, Json
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket, Undo
 from grace.model.entry import EntryDraft, ref

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from grace.errors import Refused
-from grace.model.catalogue import Catalogue
 from grace.model.contract import Contract, ContractStatus, Mode
 from grace.model.entry import EntryDraft
 from grace.model.records import Demotion, Standing, Undone
 from grace.ports import Services
+
+if TYPE_CHECKING:
+    from grace.model.catalogue import Catalogue
 
 THRESHOLD = 3
 """So many bad ends inside the window open a playbook's breaker."""

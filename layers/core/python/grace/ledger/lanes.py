@@ -10,7 +10,7 @@ from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from grace.errors import IntegrityError
 from grace.model.base import sha256_hex
-from grace.model.log import GENESIS, LaneHead
+from grace.model.lane import GENESIS, LaneHead
 
 __all__ = ["GENESIS", "LaneHead", "Place", "check_lane", "follow", "lane_of", "place_of"]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from grace.errors import IntegrityError
 from grace.ledger.entries import SET, mark, parse
-from grace.model.approval import Approval
 from grace.model.base import Head, Json
 from grace.model.entry import Entry
+
+if TYPE_CHECKING:
+    from grace.model.approval import Approval
 
 T = TypeVar("T", bound=Head)
 

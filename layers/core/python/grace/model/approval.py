@@ -52,6 +52,11 @@ class Approval(Item):
     unreached: tuple[str, ...] = ()
 
     @property
+    def open_until(self) -> datetime | None:
+        """Its deadline, while it is open."""
+        return self.expires_at if self.status is ApprovalStatus.PENDING else None
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """One per contract and generation."""
         return (self.contract_id, str(self.generation))

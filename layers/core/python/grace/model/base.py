@@ -33,6 +33,11 @@ class Item(Model):
         """The identifiers that, with the class, say which item this is; `stores/keys.py` turns them into keys."""
         raise NotImplementedError
 
+    @property
+    def open_until(self) -> datetime | None:
+        """When somebody must look at it again, while it is open; None for what is closed, or never listed."""
+        return None
+
 
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
@@ -85,3 +90,8 @@ class Head(Item):
     def family(self) -> str:
         """What decides its lane: streams of one family share a lane and may change in one transaction."""
         return self.stream
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The contract its entries speak of, and the digest of that contract's body, as far as there is one."""
+        return "", ""

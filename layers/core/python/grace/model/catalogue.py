@@ -29,7 +29,7 @@ class Catalogue(Model):
 
     playbooks: tuple[CataloguedPlaybook, ...]
     rules: tuple[Rule, ...]
-    directory: Directory = Directory()
+    directory: Directory = Field(default_factory=Directory)
     modes: dict[str, Mode] = Field(default_factory=dict)
     lifted: dict[str, str] = Field(default_factory=dict)
     """Per playbook, the id of the demotion that this configuration ends."""
@@ -40,8 +40,8 @@ class Catalogue(Model):
     http_hosts: tuple[str, ...] = ()
     group_window: int = Field(default=300, ge=10, le=3600)
     global_in_flight: int = Field(default=10, ge=1, le=500)
-    policy: PolicySource = PolicySource()
-    calendar: Calendar = Calendar()
+    policy: PolicySource = Field(default_factory=PolicySource)
+    calendar: Calendar = Field(default_factory=Calendar)
     approval_seconds: dict[int, int] = Field(default_factory=lambda: {2: 1800, 3: 3600})
 
     def group_for(self, playbook: str, tier: int) -> str:

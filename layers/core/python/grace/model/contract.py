@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -10,8 +11,8 @@ from pydantic import Field
 from grace.model.base import SCHEMA_VERSION, Head, Instant, Item, Json, Model, canonical, sha256_hex
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.expectation import Expectation, Guard
-from grace.model.policy import Ruling
 from grace.model.resource import Owner, ResourceRef
+from grace.model.ruling import Ruling
 
 
 class Mode(StrEnum):
@@ -204,9 +205,19 @@ class ContractHead(Head):
     closed: bool = False
 
     @property
+    def open_until(self) -> datetime | None:
+        """Its deadline, while it is open."""
+        return None if self.closed else self.deadline
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """One head per contract."""
         return (self.contract_id,)
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The contract, as far as there is one."""
+        return self.contract_id, self.digest
 
     @property
     def stream(self) -> str:

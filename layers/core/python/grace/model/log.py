@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from grace.model.base import Instant, Item, Model
+from grace.model.lane import GENESIS, LaneHead
 
-GENESIS = "0" * 64
-"""What the first entry of a lane names as the hash of the one before."""
 EMPTY_ROOT = hashlib.sha256(b"").hexdigest()
 """The root of the tree without entries."""
 
@@ -20,16 +19,6 @@ KEPT = "checkpoints/"
 """Where every checkpoint that was signed is kept, by its size."""
 VKEY = "vkey"
 """Where the log states its public key; whoever checks takes it from somewhere else and compares."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneHead:
-    """Where a lane ends: `n` entries, `h` the SHA-256 of the last one's bytes, `ts` its time in epoch milliseconds."""
-
-    lane: int
-    n: int = 0
-    h: str = GENESIS
-    ts: int = 0
 
 
 class Mark(Model):
@@ -53,8 +42,8 @@ class TreeHead(Model):
     """
 
     v: int = Field(default=0, ge=0)
-    previous: Mark = Mark()
-    current: Mark = Mark()
+    previous: Mark = Field(default_factory=Mark)
+    current: Mark = Field(default_factory=Mark)
     published: int = Field(default=0, ge=0)
     at: int = 0
     """When the batch was committed, in epoch milliseconds."""
@@ -75,7 +64,7 @@ class AuditPin(Item):
     `note` is the checkpoint it checked: what goes out with every request to an approver, whose mailbox is a witness.
     """
 
-    mark: Mark = Mark()
+    mark: Mark = Field(default_factory=Mark)
     note: str = ""
     at: Instant
     told: tuple[str, ...] = ()
@@ -86,11 +75,12 @@ class AuditPin(Item):
         return ()
 
 
-class Part(Model):
+@dataclass(frozen=True, slots=True)
+class Part:
     """A part of Grace that runs by itself, and within how many seconds it must be heard of."""
 
     name: str
-    every: int = Field(gt=0)
+    every: int
 
 
 PARTS = (Part(name="reap", every=300), Part(name="integrate", every=60), Part(name="audit", every=900))

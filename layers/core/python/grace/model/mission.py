@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from grace.model.base import Head, Instant, Item, Model
@@ -42,9 +43,19 @@ class Mission(Head):
     reason: str = ""
 
     @property
+    def open_until(self) -> datetime | None:
+        """Its deadline, while it is open."""
+        return None if self.status is MissionStatus.CLOSED else self.deadline
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """One head per mission."""
         return (self.mission_id,)
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The contract, as far as there is one."""
+        return self.contract_id or "", ""
 
     @property
     def stream(self) -> str:

@@ -49,6 +49,6 @@ class PlaybookSpec(Model):
     guard: tuple[dict[str, Json], ...] = Field(default=(), max_length=6)
     settle: Literal["auto"] | Duration = "auto"
     relapse: Duration = Field(default=1800, ge=0, le=86400)
-    limits: LimitsSpec = LimitsSpec()
+    limits: LimitsSpec = Field(default_factory=LimitsSpec)
     example: str = Field(min_length=1, max_length=120)
     """The file name of an alert (in tests/events) that leads to this playbook."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -266,6 +267,11 @@ class Expiry(Item):
     says: str = Field(default="", max_length=240)
 
     @property
+    def open_until(self) -> datetime | None:
+        """Its deadline, while it is open."""
+        return None if self.done else self.until
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """One per contract."""
         return (self.contract_id,)
@@ -303,6 +309,11 @@ class ShadowJudgement(Item):
     result: ShadowResult | None = None
     says: str = Field(default="", max_length=240)
     at: Instant | None = None
+
+    @property
+    def open_until(self) -> datetime | None:
+        """When it is due, until it was judged."""
+        return self.due if self.result is None else None
 
     @property
     def ids(self) -> tuple[str, ...]:

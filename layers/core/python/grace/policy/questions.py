@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from grace.model.approval import Person
 from grace.model.contract import Contract, EffectClass, Mode, Undo
-from grace.model.policy import Question, Seen
+from grace.model.policy import Question
 from grace.model.resource import ResourceRef
+from grace.model.ruling import Seen
 
 MANAGED, PART = "grace:managed", "grace:part"
 """The tags by which a resource is given into Grace's hands, and by which Grace's own parts are known."""

@@ -13,7 +13,8 @@ from typing import Literal
 from grace.errors import Refused
 from grace.model.approval import Person
 from grace.model.contract import Contract, Mode
-from grace.model.policy import PolicyAnswer, PolicyId, Ruling, Seen
+from grace.model.policy import PolicyAnswer
+from grace.model.ruling import PolicyId, Ruling, Seen
 from grace.policy.questions import Proposal, act, approve
 from grace.ports import Policy
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from grace import registry
 from grace.model.base import Json, Model, canonical, sha256_hex
 from grace.model.preview import Reach
 from grace.model.resource import Owner, ResourceRef
-from grace.model.signal import Signal
 from grace.ports import Aws
+
+if TYPE_CHECKING:
+    from grace.model.signal import Signal
 
 S = TypeVar("S", bound=Model)
 

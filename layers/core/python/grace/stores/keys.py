@@ -6,32 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib import import_module
 from typing import Any
 
-from grace.model.approval import Approval, ApprovalStatus, LinkTries, Vote
 from grace.model.base import Item
-from grace.model.contract import Contract, ContractHead
 from grace.model.entry import Ref
-from grace.model.log import AuditPin
-from grace.model.mission import Mission, MissionStatus, OpenGroup
-from grace.model.preview import Preview
-from grace.model.records import (
-    Breaker,
-    Evidence,
-    Expiry,
-    GuardAlarm,
-    InFlight,
-    KillSwitch,
-    Lease,
-    Outcome,
-    PlaybookStats,
-    ShadowJudgement,
-    Standing,
-    Step,
-    StopOrder,
-    Subsystem,
-)
-from grace.model.signal import StoredSignal
 
 
 class Table(StrEnum):
@@ -62,50 +41,54 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a class lives; a part that ends in `#` is followed by the next of the item's ids."""
+    """Where a class of `grace.model` lives; a part that ends in `#` is followed by the next of the item's ids.
 
+    A class is named and not imported: a door then starts with the few it uses.
+    """
+
+    module: str
     pk: str
     sk: str
     digits: int = 0
     """Numbers are padded to this, so that text order is their order."""
 
 
-_PLACES: dict[type[Item], _Place] = {
-    Mission: _Place("M#", "head"),
-    StoredSignal: _Place("M#", "signal"),
-    Contract: _Place("C#", "body"),
-    ContractHead: _Place("C#", "head"),
-    Step: _Place("C#", "step#"),
-    Evidence: _Place("C#", "evidence#"),
-    Approval: _Place("C#", "apr#", digits=4),
-    Vote: _Place("C#", "vote#"),
-    LinkTries: _Place("C#", "tries#"),
-    Preview: _Place("C#", "preview"),
-    StopOrder: _Place("C#", "stop"),
-    Expiry: _Place("C#", "expiry"),
-    ShadowJudgement: _Place("C#", "shadow"),
-    Outcome: _Place("C#", "outcome"),
-    Lease: _Place("R#", "lease"),
-    OpenGroup: _Place("G#", "open"),
-    GuardAlarm: _Place("A#", "armed"),
-    PlaybookStats: _Place("P#", "stats#"),
-    Standing: _Place("P#", "standing"),
-    KillSwitch: _Place("SYS", "kill"),
-    InFlight: _Place("SYS", "inflight"),
-    Subsystem: _Place("SYS", "sub#"),
-    AuditPin: _Place("SYS", "audit"),
-    Breaker: _Place("SYS", "breaker#"),
+_PLACES: dict[str, _Place] = {
+    "Mission": _Place("mission", "M#", "head"),
+    "StoredSignal": _Place("signal", "M#", "signal"),
+    "Contract": _Place("contract", "C#", "body"),
+    "ContractHead": _Place("contract", "C#", "head"),
+    "Step": _Place("records", "C#", "step#"),
+    "Evidence": _Place("records", "C#", "evidence#"),
+    "Approval": _Place("approval", "C#", "apr#", digits=4),
+    "Vote": _Place("approval", "C#", "vote#"),
+    "LinkTries": _Place("approval", "C#", "tries#"),
+    "Preview": _Place("preview", "C#", "preview"),
+    "ShadowJudgement": _Place("records", "C#", "shadow"),
+    "StopOrder": _Place("records", "C#", "stop"),
+    "Expiry": _Place("records", "C#", "expiry"),
+    "Outcome": _Place("records", "C#", "outcome"),
+    "Lease": _Place("records", "R#", "lease"),
+    "OpenGroup": _Place("mission", "G#", "open"),
+    "GuardAlarm": _Place("records", "A#", "armed"),
+    "PlaybookStats": _Place("records", "P#", "stats#"),
+    "Standing": _Place("records", "P#", "standing"),
+    "KillSwitch": _Place("records", "SYS", "kill"),
+    "InFlight": _Place("records", "SYS", "inflight"),
+    "Subsystem": _Place("records", "SYS", "sub#"),
+    "AuditPin": _Place("log", "SYS", "audit"),
+    "Breaker": _Place("records", "SYS", "breaker#"),
 }
 LANE_ROWS, COMMAND_ROWS, ENTRY_ROWS = "L#", "CMD#", "e"
 """How partitions of the log table begin (lanes, marks of commands), and the sort keys of a lane's entries: who may write
 which, and what wakes the integrator, is said by these."""
-_KINDS = {(place.pk, place.sk): kind for kind, place in _PLACES.items()}
-_OPEN_NAMES: dict[type[Item], str] = {
-    Mission: "mission",
-    ContractHead: "contract",
-    Approval: "approval",
-    Expiry: "expiry",
-    ShadowJudgement: "shadow",
+_NAMES = {(place.pk, place.sk): name for name, place in _PLACES.items()}
+_OPEN_NAMES = {
+    "Mission": "mission",
+    "ContractHead": "contract",
+    "Approval": "approval",
+    "Expiry": "expiry",
+    "ShadowJudgement": "shadow",
 }
 
 
@@ -115,7 +98,7 @@ def key(where: Ref[Any]) -> Key:
     Raises:
         ValueError: for another number of ids than the class has, or an empty one.
     """
-    place = _PLACES[where.kind]
+    place = _PLACES[where.kind.__name__]
     wanted = place.pk.endswith("#") + place.sk.endswith("#")
     if len(where.ids) != wanted or not all(where.ids):
         raise ValueError(f"{where.kind.__name__} has {wanted} ids, none of them empty, not {where.ids}")
@@ -134,18 +117,21 @@ def parse(pk: str, sk: str) -> Ref[Any] | None:
     """Return which item a row of the state table is, as its stream names it; None for one this code does not know."""
     pk_name, pk_mark, pk_id = pk.partition("#")
     sk_name, sk_mark, sk_id = sk.partition("#")
-    kind = _KINDS.get((pk_name + pk_mark, sk_name + sk_mark))
-    if kind is None:
+    name = _NAMES.get((pk_name + pk_mark, sk_name + sk_mark))
+    if name is None:
         return None
-    if _PLACES[kind].digits:
+    place = _PLACES[name]
+    if place.digits:
         sk_id = sk_id.lstrip("0")
     ids = ([pk_id] if pk_mark else []) + ([sk_id] if sk_mark else [])
-    return Ref(kind, tuple(ids)) if all(ids) else None
+    if not all(ids):
+        return None
+    return Ref(getattr(import_module(f"grace.model.{place.module}"), name), tuple(ids))
 
 
 def members(kind: type[Item], ids: tuple[str, ...]) -> tuple[str, str]:
     """Return partition and sort-key prefix of all items of a class below its first id."""
-    place = _PLACES[kind]
+    place = _PLACES[kind.__name__]
     return place.pk + (ids[0] if place.pk.endswith("#") else ""), place.sk
 
 
@@ -176,7 +162,7 @@ def command(command_id: str) -> Key:
 
 def open_index(item: Item) -> tuple[str, str] | None:
     """Return the item's place in the sparse index `open`, or None when it is closed or never listed there."""
-    deadline = _open_until(item)
+    deadline = item.open_until
     if deadline is None:
         return None
     shard = hashlib.sha256("/".join(item.ids).encode()).digest()[0] % OPEN_SHARDS
@@ -185,25 +171,9 @@ def open_index(item: Item) -> tuple[str, str] | None:
 
 def open_partitions(kind: type[Item]) -> tuple[str, ...]:
     """Return the partitions of the index that list a class; a KeyError for a class that is never listed."""
-    return tuple(f"OPEN#{_OPEN_NAMES[kind]}#{shard}" for shard in range(OPEN_SHARDS))
+    return tuple(f"OPEN#{_OPEN_NAMES[kind.__name__]}#{shard}" for shard in range(OPEN_SHARDS))
 
 
 def instant(at: datetime) -> str:
     """Return a time as text whose order is the order of time."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _open_until(item: Item) -> datetime | None:
-    match item:
-        case Mission():
-            return None if item.status is MissionStatus.CLOSED else item.deadline
-        case ContractHead():
-            return None if item.closed else item.deadline
-        case Approval():
-            return item.expires_at if item.status is ApprovalStatus.PENDING else None
-        case Expiry():
-            return None if item.done else item.until
-        case ShadowJudgement():
-            return None if item.result else item.due
-        case _:
-            return None

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from grace.errors import Conflict, IntegrityError, Mismatch, Throttled
-from grace.model.log import LaneHead, SignedHead, TreeHead
+from grace.model.lane import LaneHead
+from grace.model.log import SignedHead, TreeHead
 from grace.stores import keys
 from grace.stores.calling import Patience, Tries
 from grace.stores.keys import PARTITION, SORT, Key

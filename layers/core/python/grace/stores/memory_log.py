@@ -9,7 +9,8 @@ from threading import Lock
 from grace.errors import Conflict, IntegrityError, Mismatch
 from grace.log_ports import ObjectVersion, Published
 from grace.model.base import sha256_hex
-from grace.model.log import CHECKPOINT, LaneHead, SignedHead, TreeHead
+from grace.model.lane import LaneHead
+from grace.model.log import CHECKPOINT, SignedHead, TreeHead
 from grace.stores.memory import MemoryStore
 
 

@@ -16,9 +16,7 @@ from grace.ledger.entries import LARGE, SET, SKEW, Line, check_body, done_before
 from grace.ledger.lanes import LaneHead, lane_of
 from grace.ledger.replay import difference
 from grace.model.base import SCHEMA_VERSION, Head, Item, Json
-from grace.model.contract import ContractHead
 from grace.model.entry import Change, Commit
-from grace.model.mission import Mission
 from grace.stores import keys
 from grace.stores.rows import Row, check_readable, row_of
 from grace.stores.rules import check_past, check_transition
@@ -168,7 +166,7 @@ def _lines(commit: Commit, change: Change, first: int) -> tuple[Line, ...]:
     check_readable(head)
     changed = difference(change.was, head)
     check_transition(head, change.was, changed)
-    contract, digest = _subject(head)
+    contract, digest = head.subject
     lines = []
     for index, draft in enumerate(change.entries):
         where = f"entry {draft.type} of {head.stream}"
@@ -192,17 +190,6 @@ def _lines(commit: Commit, change: Change, first: int) -> tuple[Line, ...]:
             )
         )
     return tuple(lines)
-
-
-def _subject(head: Head) -> tuple[str, str]:
-    """Return the contract an entry speaks of, and the digest of its body, as far as there is one."""
-    match head:
-        case ContractHead():
-            return head.contract_id, head.digest
-        case Mission():
-            return head.contract_id or "", ""
-        case _:
-            return "", ""
 
 
 def _next(item: T, by: int, **update: Json) -> T:
