@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from grace.model.contract import ContractStatus
 from tests.bench import peers
 from tests.bench.cycle import Street, playbook
-from tests.bench.report import Row
+from tests.bench.report import NotMeasured, Row
 from tests.support.matrix import HELD, NOT_HELD, clean, lives
 from tests.support.taps import DEATHS
 from tests.support.world import alarm_event
@@ -17,14 +18,30 @@ PLAYBOOK = "roll_back_lambda_alias"
 
 
 def measure() -> list[Row]:
-    """Abuse it."""
-    return [_duplicates(), _deaths(), _lazy_undo()]
+    """Abuse it; and its peers beside it, installed in environments of their own."""
+    for line in peers.install():
+        print(line, file=sys.stderr)
+    return [_duplicates(), *_killed(), _deaths(), _lazy_undo()]
 
 
 def beside(key: str) -> str:
     """What the peers did under the same, as recorded."""
     told = [f"{name} {peer['version']}: {peer[key]}" for name, peer in peers.RECORDED["peers"].items() if key in peer]
-    return f"peers, {peers.RECORDED['peers']['keep']['at']}: {', '.join(told)}" if told else ""
+    return f"recorded {peers.RECORDED['peers']['keep']['at']}: {', '.join(told)}{_here(key)}" if told else ""
+
+
+def _here(key: str) -> str:
+    """The same as measured on this machine, as far as a peer is installed here and came to an end."""
+    told = []
+    for name in peers.SCRIPTS:
+        try:
+            found = peers.measured(name)
+        except NotMeasured as exc:
+            told.append(str(exc))
+            continue
+        if found and key in found:
+            told.append(f"{name} {found['version']}: {found[key]}")
+    return f"; here: {', '.join(told)}" if told else ""
 
 
 def _duplicates() -> Row:
@@ -41,6 +58,13 @@ def _duplicates() -> Row:
         made == ALERTS,
         f"one batch, in process; {beside('executions_of_5_posted_3_times')}",
     )
+
+
+def _killed() -> list[Row]:
+    """What the peers lose; ours is measured with the engine, where a worker can be killed (`storm`)."""
+    told = beside("done_of_10_after_kill")
+    what = "peers: done of 10 acknowledged, kill -9, restart"
+    return [Row("P14", what, "10, none twice", "ours: see below", None, told)] if told else []
 
 
 def _deaths() -> Row:
@@ -84,7 +108,7 @@ def _lazy_undo() -> Row:
         "reported failed",
         status.value,
         status is ContractStatus.SAFE_HOLD and len(calls) > 1,
-        f"the resource is captured again and compared; Chaos Toolkit {recorded['version']}: {recorded['noop_undo']}",
+        f"the resource is captured again and compared; Chaos Toolkit {recorded['version']}: {recorded['noop_undo']}{_here('noop_undo')}",
     )
 
 

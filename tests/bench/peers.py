@@ -20,6 +20,8 @@ HOME = ROOT / "var" / "peers"
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("peers.json").read_text(encoding="utf-8"))
 CYCLE = Path(__file__).with_name("chaos_cycle.py")
 RULEBOOK = Path(__file__).with_name("rulebook_abuse.py")
+SCRIPTS = {"chaostoolkit": (CYCLE, ("200",)), "ansible-rulebook": (RULEBOOK, ())}
+"""What measures a peer, and with which arguments."""
 MINUTES = 15
 
 
@@ -68,23 +70,42 @@ def run(peer: str, script: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def measured(peer: str, *, anew: bool = False) -> dict[str, Any] | None:
+    """What a peer's script measured on this machine, kept beside its environment; None where it is not installed.
+
+    Raises:
+        NotMeasured: it is installed and its script did not come to an end.
+    """
+    kept = HOME / f"{peer}.json"
+    if python(peer) is None:
+        return None
+    if anew or not kept.exists():
+        script, arguments = SCRIPTS[peer]
+        print(f"measuring {peer} ...", file=sys.stderr, flush=True)
+        try:
+            found = run(peer, script, *arguments)
+        except subprocess.TimeoutExpired as exc:
+            raise NotMeasured(f"{peer} did not end within {MINUTES} minutes") from exc
+        kept.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    told: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return told
+
+
 def main() -> int:
     """Install and measure; 1 when a peer that is installed could not be measured."""
     for line in install():
         print(line, file=sys.stderr)
     failed = 0
-    for peer, script, arguments in (("chaostoolkit", CYCLE, ["200"]), ("ansible-rulebook", RULEBOOK, [])):
-        if python(peer) is None:
-            continue
-        print(f"measuring {peer} ...", file=sys.stderr, flush=True)
+    for peer in SCRIPTS:
         try:
-            measured = run(peer, script, *arguments)
-        except (NotMeasured, subprocess.TimeoutExpired) as exc:
+            found = measured(peer, anew=True)
+        except NotMeasured as exc:
             failed = 1
             print(f"{peer}: not measured: {exc}", file=sys.stderr)
             continue
-        (HOME / f"{peer}.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-        print(f"{peer} {measured['version']}: {measured['told']}")
+        if found is None:
+            continue
+        print(f"{peer} {found['version']}: {found['told']}")
         print(
             f"  recorded {RECORDED['peers'][peer]['at']} with {RECORDED['peers'][peer]['version']}: {RECORDED['peers'][peer]['told']}"
         )
