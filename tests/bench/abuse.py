@@ -21,7 +21,7 @@ def measure() -> list[Row]:
     """Abuse it; and its peers beside it, installed in environments of their own."""
     for line in peers.install():
         print(line, file=sys.stderr)
-    return [_duplicates(), *_killed(), _deaths(), _lazy_undo()]
+    return [_duplicates(), _deaths(), _lazy_undo()]
 
 
 def beside(key: str) -> str:
@@ -58,13 +58,6 @@ def _duplicates() -> Row:
         made == ALERTS,
         f"one batch, in process; {beside('executions_of_5_posted_3_times')}",
     )
-
-
-def _killed() -> list[Row]:
-    """What the peers lose; ours is measured with the engine, where a worker can be killed (`storm`)."""
-    told = beside("done_of_10_after_kill")
-    what = "peers: done of 10 acknowledged, kill -9, restart"
-    return [Row("P14", what, "10, none twice", "ours: see below", None, told)] if told else []
 
 
 def _deaths() -> Row:
