@@ -14,7 +14,8 @@ from moto import mock_aws
 from grace.errors import Conflict, IntegrityError, Mismatch, Unavailable
 from grace.log_ports import Archive, LogTable, SignerRecord, Witness
 from grace.model.base import sha256_hex
-from grace.model.log import GENESIS, LaneHead, Mark, SignedHead, TreeHead
+from grace.model.lane import GENESIS, LaneHead
+from grace.model.log import Mark, SignedHead, TreeHead
 from grace.stores import keys
 from grace.stores.archive import PARTIAL
 from grace.stores.memory import MemoryStore
