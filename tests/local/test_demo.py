@@ -166,6 +166,21 @@ def test_each_contract_tells_which_policies_decided_it(report: dict[str, Any], r
 
 
 @pytest.mark.engine
+def test_autonomy_shows_what_each_playbook_did_and_no_more(report: dict[str, Any], root: Path) -> None:
+    assert report
+    ran = grace(root, "autonomy", "--json")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    found = {each["playbook"]: each for each in json.loads(ran.stdout)}
+    acted = {name: (each["acted"], each["verified"], each["rolled_back"]) for name, each in found.items()}
+    assert acted.pop("roll_back_lambda_alias") == (1, 1, 0)
+    assert acted.pop("scale_out_group") == (1, 0, 1)
+    assert acted.pop("raise_lambda_memory") == (1, 1, 0)
+    assert set(acted.values()) == {(0, 0, 0)}
+    assert found["scale_out_group"]["bound"] == 0.0
+    assert found["restart_ecs_service"]["bound"] is None
+
+
+@pytest.mark.engine
 def test_the_kill_switch_is_thrown_and_lifted_by_signed_orders(report: dict[str, Any], root: Path) -> None:
     assert report
     assert grace(root, "stop", "a drill").returncode == 0
