@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from grace.errors import IntegrityError
 from grace.ledger import finding, fsck, note, proof
+from grace.ledger.activity import activity, failures
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
 from grace.ledger.note import Checkpoint, PublicKey
@@ -72,9 +73,12 @@ def add(commands: Commands) -> None:
     replay = group.add("replay", "build every contract, mission and approval anew from the log alone", _replay)
     replay.add_argument("--compare", action="store_true", help="compare them with the tables")
     replay.add_argument("--json", action="store_true", help="write JSON instead of text")
-    for command in (verify, pin, prove, story, tail, replay):
+    counts = group.add("activity", "who did what, and what failed, counted over signed entries", _activity)
+    counts.add_argument("--hours", type=int, default=24, help="of the last so many hours (default: 24)")
+    counts.add_argument("--json", action="store_true", help="write JSON instead of text")
+    for command in (verify, pin, prove, story, tail, replay, counts):
         command.add_argument("--from", dest="folder", type=Path, help="a copy of the log, instead of the log itself")
-    for command in (verify, pin, download, prove, check, story, tail, replay):
+    for command in (verify, pin, download, prove, check, story, tail, replay, counts):
         command.add_argument("--vkey", help="the log's public key, or a file that holds it")
         commands.deployed(command)
 
@@ -287,6 +291,20 @@ def _replay(arguments: argparse.Namespace, console: Console) -> int:
     else:
         console.print(ledger_views.replayed_view(replayed, log.head), crop=False)
     return UNSOUND if replayed.faults else 0
+
+
+def _activity(arguments: argparse.Namespace, console: Console) -> int:
+    log = opened(arguments)
+    log.extends()
+    since = (time.time() - 3600 * arguments.hours) * 1000
+    entries = [one.entry for one in finding.all_entries(log.source.fetch, log.head)]
+    recent = [entry for entry in entries if entry.ts >= since]
+    counted = {"activity": activity(recent), "failures": failures(recent)}
+    if arguments.json:
+        views.print_json(console, {"entries": len(recent), "hours": arguments.hours, **counted})
+    else:
+        console.print(ledger_views.activity_view(counted, len(recent), arguments.hours), crop=False)
+    return 0
 
 
 def _proof_files(name: Path) -> list[Path]:

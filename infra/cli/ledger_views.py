@@ -187,6 +187,21 @@ def replayed_view(replayed: Replayed, head: Checkpoint) -> RenderableType:
     return Group(*parts)
 
 
+def activity_view(counted: Mapping[str, Mapping[str, Mapping[str, int]]], entries: int, hours: int) -> RenderableType:
+    """Return how many entries there are by actor, type and part, and how many of them tell of a failure."""
+    parts: list[RenderableType] = [Text(f"{entries} entries in the last {hours} hours.", style="bold")]
+    failed = counted["failures"]
+    for by, title in (("actor", "by whom"), ("type", "what"), ("subsystem", "by which part")):
+        table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right")
+        for name, count in counted["activity"].get(by, {}).items():
+            bad = failed.get(by, {}).get(name, 0)
+            table.add_row(str(count), name, Text(f"{bad} failed", style="red") if bad else "")
+        if table.row_count:
+            parts += [Text(f"\n{title}", style="dim"), table]
+    return Group(*parts)
+
+
 def line(found: Found) -> Text:
     """Return one entry on a line."""
     entry = found.entry

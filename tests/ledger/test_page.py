@@ -15,8 +15,16 @@ PAGE = document("checking-the-log.md")
 
 def test_every_command_on_the_page_is_one() -> None:
     named = set(re.findall(r"`grace ledger (\w+)", PAGE))
-    assert named == {"pin", "verify", "download", "prove", "check", "story", "tail", "replay"}
-    for line in ("verify --from x", "verify --since-pin", "replay --compare", "tail --follow", "check x", "prove c-1"):
+    assert named == {"pin", "verify", "download", "prove", "check", "story", "tail", "activity", "replay"}
+    for line in (
+        "verify --from x",
+        "verify --since-pin",
+        "verify --against x y",
+        "replay --compare",
+        "tail --follow",
+        "check x",
+        "prove c-1",
+    ):
         assert parser().parse_args(["ledger", *line.split()]).run
 
 

@@ -183,6 +183,29 @@ def test_tail_shows_the_newest(grace: Command, publish: Publish) -> None:
     assert "c-2  contract.changed" in lines[-1]
 
 
+def test_who_did_what_and_what_failed_is_counted_over_signed_entries(
+    grace: Command, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, _, _ = remediated(bad=True)
+    account = publish(log)
+    last = max(json.loads(data)["ts"] for data in log.entries) / 1000
+    monkeypatch.setattr("infra.cli.ledger.time.time", lambda: last)
+    ran = grace("ledger", "activity")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.words.startswith(f"{log.edge.size} entries in the last 24 hours.")
+    assert "1 contract.rolled_back 1 failed" in ran.words
+    counts = json.loads(grace("ledger", "activity", "--json").out)
+    assert set(counts["activity"]) == {"actor", "type", "subsystem"}
+    assert sum(counts["activity"]["type"].values()) == counts["entries"] == log.edge.size
+    monkeypatch.setattr("infra.cli.ledger.time.time", lambda: last + 3601)
+    assert json.loads(grace("ledger", "activity", "--hours", "1", "--json").out)["entries"] == 0
+
+    path = next(path for path in log.objects if path.startswith("tile/entries/000.p/") and "/3" not in path)
+    account.log.objects[path] = log.objects[path].replace(b'"actor":"grace"', b'"actor":"grade"', 1)
+    spoilt = grace("ledger", "activity")
+    assert (spoilt.code, spoilt.out) == (1, "")
+
+
 def test_what_is_not_there_is_said(grace: Command, publish: Publish, tmp_path: Path) -> None:
     publish(written(real_entries(30)))
     for argv, says in (
