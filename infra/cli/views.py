@@ -85,12 +85,18 @@ def missions_view(
 def autonomy_view(found: Sequence[Autonomy]) -> RenderableType:
     """Return each playbook's mode, record and reason: first those that may less than configured, then who may most."""
     parts: list[RenderableType] = []
+    wide = max((len(each.playbook) for each in found), default=0)
     for each in sorted(found, key=lambda one: (one.mode is one.configured, _MODES.index(one.mode), one.playbook)):
         lowered = each.mode is not each.configured
         colour = "red" if lowered else "green" if each.mode is Mode.AUTONOMOUS else "yellow"
-        parts.append(Text.assemble((f"{each.mode.value:<12}", colour), (each.playbook, "bold"), f"  tier {each.tier}"))
-        told = [f"{wording.acted(each)}; in shadow: {wording.in_shadow(each)}", each.because]
-        parts.append(Padding(Text("\n".join(told), style="red" if lowered else "dim"), (0, 0, 0, 12)))
+        line = Text.assemble((f"{each.mode.value:<12}", colour), (f"{each.playbook:<{wide}}", "bold"))
+        line.append(f"  tier {each.tier}  {wording.acted(each)}")
+        line.append("" if lowered else f"; {each.because}", "dim")
+        parts.append(line)
+        if each.speaks:
+            parts.append(Padding(Text(f"in shadow: {wording.in_shadow(each)}"), (0, 0, 0, 12)))
+        if lowered:
+            parts.append(Padding(Text(each.because, "red"), (0, 0, 0, 12)))
     told = [
         "At least: of the acts to come, the share that is verified and lasts, with 95 % certainty (Wilson).",
         "In shadow nothing is done; what became of it speaks for or against acting.",

@@ -101,7 +101,7 @@ def in_shadow(found: Autonomy) -> str:
     """Return what was judged in shadow, for example `3 for, 4 against (4 recovered alone)`."""
     told = ", ".join(f"{found.speaks[side]} {side}" for side in ("for", "against", "neither") if side in found.speaks)
     alone = found.shadow.get(ShadowResult.RECOVERED, 0)
-    return (told or "nothing judged") + (f" ({alone} recovered alone)" if alone else "")
+    return told + (f" ({alone} recovered alone)" if alone else "")
 
 
 def judged(found: ShadowJudgement) -> str:
