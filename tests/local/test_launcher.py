@@ -80,10 +80,13 @@ def _caught(aws: Clients, error: str) -> tuple[str, str | None]:
         definition=json.dumps({"StartAt": "Call", "States": states}),
         roleArn=_role(aws),
     )["stateMachineArn"]
-    execution = machines.start_execution(stateMachineArn=machine, name="one")["executionArn"]
-    while (seen := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
-        time.sleep(0.05)
-    return seen["status"], seen.get("output")
+    try:
+        execution = machines.start_execution(stateMachineArn=machine, name="one")["executionArn"]
+        while (seen := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            time.sleep(0.05)
+        return seen["status"], seen.get("output")
+    finally:  # While there is a second machine the engine cannot tell which of them a task's answer is for.
+        machines.delete_state_machine(stateMachineArn=machine)
 
 
 @pytest.mark.parametrize("said", ["Worker process died", "Worker process exited immediately. stderr: "])
