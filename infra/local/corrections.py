@@ -40,6 +40,7 @@ _SIMULATED = "Simulated"
 _DECISIONS: Mapping[str, str] = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
 _SEND_MAIL = "/v2/email/outbound-emails"
 _FROM_ADDRESS = "ses:fromaddress"
+_SCALING, _SCALING_TARGET = "application-autoscaling", "AnyScaleFrontendService"
 _TASK_ANSWERS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
 
 
@@ -179,10 +180,22 @@ def qualified(
             yield f"{arn}:{name}", tags
 
 
+def scaling_policies(target: str) -> tuple[int, dict[str, str], bytes]:
+    """What Application Auto Scaling answers: that there is no policy; whatever would make one is refused.
+
+    The engine does not have the service at all, so nobody can have given anything on it a policy.
+    """
+    answer: dict[str, Any] = {"__type": "UnknownOperationException", "message": f"{target} is not known here"}
+    known = target == f"{_SCALING_TARGET}.DescribeScalingPolicies"
+    if known:
+        answer = {"ScalingPolicies": []}
+    return 200 if known else 400, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
+
+
 def apply() -> None:
     """Change the imported engine. To be called once, before it serves."""
     from ministack import app  # noqa: PLC0415
-    from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: PLC0415
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router  # noqa: PLC0415
     from ministack.services import iam, lambda_svc, stepfunctions, tagging  # noqa: PLC0415
 
     # With TLS on, the engine would also take port 443 wherever it may: it gets the one port it was given.
@@ -197,10 +210,19 @@ def apply() -> None:
     _wrap(stepfunctions, "_call_lambda", _named)
     _wrap(iam_actions, "_lambda_action", lambda known: lambda *args: lambda_action(*args) or known(*args))
     _wrap(iam_actions, "extract_resource_arn", _authorised_on)
+    vars(router)["SERVICE_PATTERNS"][_SCALING] = {"target_prefixes": [_SCALING_TARGET], "host_patterns": []}
+    vars(iam_actions)["SERVICE_TO_IAM_NAMESPACE"][_SCALING] = _SCALING
+    vars(app)["SERVICE_HANDLERS"][_SCALING] = _scaling
     vars(tagging)["_RESOURCE_TAG_COLLECTORS"] |= _collectors()
     _wrap(iam_evaluator, "_resolve_condition_key", _told)
     handlers = vars(iam)["_IAM_HANDLERS"]
     handlers["SimulatePrincipalPolicy"] = _simulated(handlers["SimulatePrincipalPolicy"])
+
+
+async def _scaling(
+    _method: str, _path: str, headers: Mapping[str, str], _body: bytes, _query: Mapping[str, list[str]]
+) -> tuple[int, dict[str, str], bytes]:
+    return scaling_policies(headers.get("x-amz-target", ""))
 
 
 def _wrap(module: object, name: str, change: Callable[[Any], Any]) -> None:

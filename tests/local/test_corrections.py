@@ -227,6 +227,7 @@ def test_a_simulation_allows_no_more_than_the_boundary(aws: Clients, granted: Gr
 _ASK_THE_BARE_ENGINE = """
 import inspect
 import json
+from ministack import app
 from ministack.core import iam_actions
 from ministack.services import apigateway, iam, tagging
 
@@ -255,6 +256,7 @@ with_boundary = simulate()
 body = json.dumps({"cluster": "shop", "service": "web"}).encode()
 arn = iam_actions.extract_resource_arn
 print(json.dumps({
+    "scaling": "application-autoscaling" in app.SERVICE_HANDLERS,
     "UpdateAlias": iam_actions._lambda_action("PUT", "/2015-03-31/functions/f/aliases/live"),
     "GetFunctionConcurrency": iam_actions._lambda_action("GET", "/2019-09-30/functions/f/concurrency"),
     "GetFunctionEventInvokeConfig": iam_actions._lambda_action("GET", "/2019-09-25/functions/f/event-invoke-config"),
@@ -279,6 +281,7 @@ def test_each_correction_is_still_needed() -> None:
         [str(Layout().engine_python()), "-c", _ASK_THE_BARE_ENGINE], capture_output=True, text=True, check=True
     )
     assert json.loads(asked.stdout.splitlines()[-1]) == {
+        "scaling": False,
         "UpdateAlias": "ListAliases",
         "GetFunctionConcurrency": "PutFunctionConcurrency",
         "GetFunctionEventInvokeConfig": "GetFunction",
