@@ -11,12 +11,15 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from grace.model.approval import Approval
 from grace.model.catalogue import Catalogue
 from grace.model.entry import ref
+from grace.model.ids import contract_id
+from grace.model.link import encode, link_of
 from grace.stores import keys
 from infra.catalogue import catalogue_of
 from infra.config import deployment
@@ -26,13 +29,16 @@ from infra.constructs.floor_plan import DOORS
 from infra.provision import ENGINE_VENV
 from tests.bench.report import NotMeasured, Row
 from tests.flow.scenarios import TICKET
+from tests.support.links import asked
 from tests.support.world import PEOPLE
 
 CHILD = Path(__file__).with_name("cold_start.py")
 EVENTS = Path(__file__).parents[1] / "events"
 ROUNDS, ROUNDS_OF_P2 = 11, 15
 REFERENCE = "-"
-WIDER = frozenset({"answer", "snapshot", "execute", "rollback"})
+PAGE = "answer (page)"
+"""The public road of `answer`: a letter's link is opened. It brings the templates, from the door's own layer."""
+WIDER = frozenset({"answer", PAGE, "snapshot", "execute", "rollback"})
 """The doors whose budget is 1.75; the others' is 1.50."""
 LAMBDA_DATE = 315532800
 """1980-01-01, the date of every file in a CDK archive."""
@@ -46,22 +52,24 @@ def measure() -> list[Row]:
     parts = [layers.doors(), layers.core(), layers.dependencies("host"), layers.data(catalogue)]
     with tempfile.TemporaryDirectory() as work:
         trees = [_as_lambda(part.path, Path(work) / str(number)) for number, part in enumerate(parts)]
-        rows = [*_p1(trees), _p2(trees, Path(work))]
-        for tree in trees:
+        web = _as_lambda(layers.dependencies("host", "web").path, Path(work) / "web")
+        rows = [*_p1(trees, web), _p2(trees, Path(work))]
+        for tree in (*trees, web):
             _writable(tree)
     return [*rows, *_p3(catalogue)]
 
 
-def _p1(trees: Sequence[Path]) -> list[Row]:
+def _p1(trees: Sequence[Path], web: Path) -> list[Row]:
     """Every door and the plain handler in turn, so that what else the machine does meets all alike."""
     events = _events()
-    names = [REFERENCE, *(door.name for door in DOORS)]
+    names = [REFERENCE, *(door.name for door in DOORS), PAGE]
+    of = {PAGE: [*trees, web]}
     for name in names:
-        _start(name, events, trees)
+        _start(name, events, of.get(name, trees))
     taken: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):
         for name in names:
-            taken[name].append(_start(name, events, trees))
+            taken[name].append(_start(name, events, of.get(name, trees)))
     ratios = {name: _ratio(taken[name], taken[REFERENCE]) for name in names[1:]}
     rows = []
     for doors, budget in ((sorted(set(ratios) - WIDER), 1.5), (sorted(WIDER), 1.75)):
@@ -131,7 +139,7 @@ def _start(door: str, events: Mapping[str, Any], trees: Sequence[Path], **enviro
         "-P",
         "-S",
         str(CHILD),
-        door,
+        door.partition(" ")[0],
         json.dumps(events.get(door, {})),
         *paths,
     ]
@@ -181,6 +189,7 @@ def _events() -> dict[str, Any]:
     }
     caller = {"authorizer": {"iam": {"userArn": PEOPLE.people[0].principals[0]}}}
     decision = {"contract_id": "c-bench", "decision": "approve", "digest": "0" * 64}
+    link = link_of(contract_id("m-bench", "p", 1), "ada", "0" * 64, datetime(2050, 1, 1, tzinfo=UTC))
     place = keys.key(ref(Approval, "c-bench", "1"))
     row = {"Keys": {keys.PARTITION: {"S": place.pk}, keys.SORT: {"S": place.sk}}, "SequenceNumber": "1"}
     body = (EVENTS / "alarm_lambda_errors.eventbridge.json").read_text(encoding="utf-8")
@@ -188,6 +197,7 @@ def _events() -> dict[str, Any]:
         "triage": {"Records": [{"messageId": "1", "body": body}]},
         "contract": {"mission_id": "m-bench"},
         "answer": {"requestContext": caller, "body": json.dumps(decision)},
+        PAGE: asked("GET", f"/a/{encode(link, bytes(32))}"),
         "operate": {"requestContext": caller, "body": json.dumps({"command": "stop", "reason": "a drill"})},
         "resolve": {"Records": [{"dynamodb": row}]},
         "reap": {},
