@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(engine: EngineState, aws: Clients, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(engine: EngineState, aws: Clients, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     assembly = tmp_path_factory.mktemp("assembly")
     create_stack(aws("cloudformation"), STACK, RESOURCES, assembly)
     deployed = Deployed(aws("cloudformation"), assembly, account=engine.account, region=engine.region)
@@ -177,7 +178,10 @@ def run(engine: EngineState, aws: Clients, tmp_path_factory: pytest.TempPathFact
     first = reconcile(aws, assembly, account=engine.account, region=engine.region)
     second = reconcile(aws, assembly, account=engine.account, region=engine.region)
     seen = {line.name: Seen(*before[line.name], look(line)[1]) for line in LINES}
-    return Run(assembly, first, second, seen)
+    yield Run(assembly, first, second, seen)
+    # While there is a second machine the engine cannot tell which of them a task's answer is for.
+    machine = aws("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="Machine")
+    aws("stepfunctions").delete_state_machine(stateMachineArn=machine["StackResourceDetail"]["PhysicalResourceId"])
 
 
 @pytest.mark.engine
