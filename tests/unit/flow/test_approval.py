@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from grace.errors import Conflict, GraceError
+from grace.flow import drafting
 from grace.flow.loading import advance, load
 from grace.model.approval import Approval, ApprovalStatus, Directory, Person, Vote
 from grace.model.contract import Contract, ContractStatus, Mode
 from grace.model.entry import EntryDraft
+from grace.resources.base import CHANGED_BY_TAG
 from tests.support.world import ACCOUNT, PEOPLE
 from tests.unit.flow.scenes import (
     check,
@@ -61,6 +63,34 @@ def test_d11_f30_who_orders_the_retry_is_the_requester_and_may_not_approve_it() 
     vote(world, second, "bob")
     run(world)
     assert world.head(second).status is ContractStatus.VERIFIED
+
+
+@pytest.mark.parametrize("claim", ["ada", "Ada@Example.org", "arn"])
+def test_d11_who_made_the_change_does_not_decide_on_its_repair(claim: str) -> None:
+    """Their name is on the resource, in whatever form the release pipeline knows it."""
+    world = shop(2)
+    ada = world.catalogue.directory.by_id("ada")
+    assert ada is not None
+    named = {"ada": "ada", "Ada@Example.org": ada.mail.upper(), "arn": ada.principals[0]}[claim]
+    assert named
+    world.lambdas.functions["shop"]["tags"][CHANGED_BY_TAG] = f"ci-bot {named}"
+    contract = incident(world)
+    assert need(world, Contract, contract).caused_by == ("ada",)
+    assert refusal(lambda: vote(world, contract, "ada")) == "not_yours"
+    vote(world, contract, "bob")
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
+
+
+def test_without_the_tag_being_read_who_made_the_change_would_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant."""
+    monkeypatch.setattr(drafting, "causers", lambda *_: ())
+    world = shop(2)
+    world.lambdas.functions["shop"]["tags"][CHANGED_BY_TAG] = "ada"
+    contract = incident(world)
+    vote(world, contract, "ada")
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
 
 
 def test_d11_a_requester_in_the_record_counts_for_nothing_even_with_a_vote_in_the_store() -> None:

@@ -89,6 +89,11 @@ def test_a_string_over_4_kib_is_refused_by_its_name() -> None:
     assert refused(changed(RAW, "AlarmDescription", "\u00e9" * 2049)).field == "message.AlarmDescription"
 
 
+def test_an_error_says_who_caused_it() -> None:
+    named = ["ada", "ben@example.org", "arn:aws:iam::111122223333:role/release"]
+    assert parse(changed(ERROR, "detail.caused_by", named)).caused_by == tuple(named)
+
+
 def test_json_carried_as_text_is_bounded_by_the_message() -> None:
     assert parse(changed(ALARM, "detail.state.reasonData", "x" * 10_000)) == parse(json.dumps(ALARM))
 
@@ -106,6 +111,8 @@ def test_depth(depth: int) -> None:
     ("document", "path", "value", "field"),
     [
         (ALARM, "resources", [], "resources"),
+        (ERROR, "detail.caused_by", ["two words"], "detail.caused_by.0"),
+        (ERROR, "detail.caused_by", ["a"] * 6, "detail.caused_by"),
         (ALARM, "resources.0", 5, "resources"),
         (ALARM, "resources.0", "arn:aws:s3:::bucket", "resources[0]"),
         (ALARM, "resources.0", "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:shop\n", "resources[0]"),

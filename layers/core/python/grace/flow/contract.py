@@ -78,6 +78,7 @@ def _compose(
         mode=effective(name, view.get(ref(Standing, name)), services.catalogue).mode,
         at=at,
         deadline=verdict_due(at, plan.settle),
+        directory=services.catalogue.directory,
     )
     contract = drafted(contract, Deed(chosen.act, chosen.before.state, plan.parameters), chosen.tags, view, services)
     size = len(canonical(contract.model_dump(mode="json")))

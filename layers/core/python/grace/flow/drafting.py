@@ -13,6 +13,7 @@ from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_second
 from grace.evidence.windows import COMPARISONS, before_window
 from grace.flow.loading import require_opt_in
 from grace.flow.looking import Look
+from grace.model.approval import Directory
 from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.contract import Contract, Limits, Mode, PlannedAction, Undo, Window
@@ -26,7 +27,7 @@ from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest
 from grace.probes.base import PROOF_SECONDS
 from grace.probes.measure import PromiseContext, compile_promises, prove
-from grace.resources.base import GUARD_TAG, Captured, Restorable, resource_type
+from grace.resources.base import CHANGED_BY_TAG, GUARD_TAG, Captured, Restorable, resource_type
 
 HEALTHY_SECONDS = 1800
 """How much of the time before the incident the healthy window may cover."""
@@ -201,7 +202,18 @@ def _settings(alarm: AlarmFacts | None) -> AlarmSettings | None:
         raise Refused("alarm", str(exc)) from exc
 
 
-def contract_of(plan: Plan, *, key: str, mission: Mission, mode: Mode, at: datetime, deadline: datetime) -> Contract:
+def causers(chosen: Chosen, directory: Directory) -> tuple[str, ...]:
+    """Return the people who made the change that the alert follows from, as the alert and the resource's tag name them.
+
+    Whom the directory does not know decides nothing anyway.
+    """
+    claims = (*chosen.signal.caused_by, *chosen.tags.get(CHANGED_BY_TAG, "").split())
+    return tuple(sorted({person.id for claim in claims if (person := directory.by_claim(claim))}))
+
+
+def contract_of(
+    plan: Plan, *, key: str, mission: Mission, mode: Mode, at: datetime, deadline: datetime, directory: Directory
+) -> Contract:
     """Return the contract's body: everything that approval, execution and verdict will be held to."""
     chosen, spec = plan.chosen, plan.chosen.playbook.spec
     match = chosen.diagnosis.matches[0]
@@ -237,6 +249,7 @@ def contract_of(plan: Plan, *, key: str, mission: Mission, mode: Mode, at: datet
         relapse=spec.relapse,
         limits=Limits(per_hour=spec.limits.per_hour, cooldown=spec.limits.cooldown),
         requested_by=mission.requested_by,
+        caused_by=causers(chosen, directory),
         state_digest=chosen.before.digest,
         cost_per_hour=chosen.act.cost_per_hour(chosen.before.state, plan.parameters),
         created_at=at,

@@ -164,6 +164,14 @@ class Directory(Model):
         role = _role_of(arn)
         return next((p for p in self.people if arn in p.principals or (role and role in p.principals)), None)
 
+    def by_claim(self, claim: str) -> Person | None:
+        """Return the person whom an id, a mail address in any case, or an IAM principal stands for."""
+        return (
+            self.by_id(claim)
+            or next((p for p in self.people if p.mail and p.mail.lower() == claim.lower()), None)
+            or self.by_principal(claim)
+        )
+
     def by_id(self, person: str) -> Person | None:
         """Return the person with that id."""
         return next((p for p in self.people if p.id == person), None)

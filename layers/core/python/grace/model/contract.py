@@ -149,6 +149,7 @@ class Contract(Item):
     limits: Limits
     requested_by: str
     caused_by: tuple[str, ...] = ()
+    """The people, by id, who made the change that the alert follows from. They do not decide on it."""
     state_digest: str
     cost_per_hour: float | None = None
     policy: Ruling | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -27,6 +28,9 @@ class SignalState(StrEnum):
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
     EVENT = "EVENT"
 
+
+Claim = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
+"""How somebody outside names a person: the person's id, mail address or IAM principal."""
 
 SeriesKey = tuple[str, str, str, int, tuple[tuple[str, str], ...]]
 
@@ -75,6 +79,7 @@ class Signal(Model):
     message: str = Field(default="", max_length=4096)
     corr: str = Field(min_length=1, max_length=64)
     hop: int = Field(default=0, ge=0)
+    caused_by: tuple[Claim, ...] = Field(default=(), max_length=5)
 
     @property
     def group(self) -> str:

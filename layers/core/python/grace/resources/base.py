@@ -20,9 +20,11 @@ S = TypeVar("S", bound=Model)
 OPT_IN_TAG = "grace:managed"
 """A resource is touched only when its nearest taggable owner carries this tag with the value `true`."""
 
-
 GUARD_TAG = "grace:guards"
 """Names, with blanks between them, of the alarms that must stay quiet while Grace works on the resource."""
+
+CHANGED_BY_TAG = "grace:changed-by"
+"""Who made the resource's newest change, with blanks between them: ids, mail addresses or IAM principals of people."""
 
 
 @dataclass(frozen=True, slots=True)

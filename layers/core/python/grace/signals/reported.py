@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from grace.errors import InvalidSignal
 from grace.model.base import Model
 from grace.model.shown import visible
-from grace.model.signal import Severity, Signal, SignalState
+from grace.model.signal import Claim, Severity, Signal, SignalState
 from grace.signals.building import build, first_problem
 from grace.signals.reading import Fields, clean_name, parse_instant
 
@@ -37,7 +37,8 @@ class ErrorDetected(Model):
     `service` is what the error belongs to (errors of one service and code are one story). `code` is the error's own
     name, as a library, a database or a protocol gives it (`SQLITE_BUSY`, `ThrottlingException`, `ETIMEDOUT`,
     `HTTP_503`): diagnosis reads it and never the message. `at` is ISO 8601, by default the event's time. `corr`,
-    `cause` and `hop` are carried by events that follow from our own doing.
+    `cause` and `hop` are carried by events that follow from our own doing. `caused_by` names who made the change that the
+    error follows from, each by id, mail address or IAM principal: they do not decide on what is done about it.
     """
 
     service: Annotated[str, AfterValidator(_name)]
@@ -46,6 +47,7 @@ class ErrorDetected(Model):
     severity: Severity = Severity.MEDIUM
     resources: tuple[str, ...] = Field(default=(), max_length=20)
     at: Annotated[str, AfterValidator(_time)] | None = None
+    caused_by: tuple[Claim, ...] = Field(default=(), max_length=5)
     corr: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     cause: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     hop: int = Field(default=0, ge=0, le=1000, strict=True)
@@ -83,4 +85,5 @@ def error_detected(event: Fields) -> Signal:
         code=detail.code,
         message=visible(detail.message).strip(),
         hop=detail.hop,
+        caused_by=detail.caused_by,
     )

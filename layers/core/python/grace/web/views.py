@@ -109,6 +109,7 @@ class Facts:
     code: str
     digest: str
     asked_by: str
+    caused_by: str
 
 
 def facts(opened: Opened) -> Facts:
@@ -155,6 +156,7 @@ def facts(opened: Opened) -> Facts:
         code=challenge_of(contract).code,
         digest=approval.digest,
         asked_by="" if contract.requested_by == "grace" else contract.requested_by,
+        caused_by=", ".join(contract.caused_by),
     )
 
 
