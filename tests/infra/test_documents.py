@@ -18,6 +18,7 @@ from grace.probes.base import probes
 from grace.resources.base import resource_types
 from infra.catalogue import EXAMPLES
 from infra.config import Deployment
+from infra.constructs.api import PUBLIC, PUBLIC_RATE, RATE, ROUTES
 from infra.constructs.boundary import DENIED
 from infra.constructs.floor_plan import DOORS, Right
 from infra.constructs.names import Names
@@ -72,6 +73,17 @@ def test_the_table_of_roles_is_the_floor_plan() -> None:
         rights = ", ".join(f"`{right.value}`" for right in door.rights)
         assert rows[door.name] == (door.about, rights, "yes" if door.bounded else "no")
     assert {right.value for right in Right} <= set(rows)
+
+
+def test_every_route_is_listed_with_what_it_asks_for() -> None:
+    text = document("security.md")
+    listed = {
+        row[0].strip("`"): row[1:] for row in cells(text) if re.match(r"`(GET|HEAD|OPTIONS|POST|PUT|DELETE) /", row[0])
+    }
+    signed = {f"POST {path}": ("an IAM signature", f"`{door}`") for path, door in ROUTES.items()}
+    public = {f"{method} {path}": ("nothing", "`answer`") for method, path in PUBLIC}
+    assert listed == signed | public
+    assert f"throttled to {RATE} requests a second, each public route to {PUBLIC_RATE}," in text.replace("\n", " ")
 
 
 def test_what_the_boundary_denies_is_listed() -> None:
