@@ -30,6 +30,7 @@ from tests.unit.flow.scenes import (
     missions,
     need,
     put_alarm,
+    read,
     reported,
     run,
     service_event,
@@ -120,6 +121,23 @@ def test_f44_the_same_poison_again_is_counted_once() -> None:
         assert world.fire("{poison") == []
     assert world.telemetry.counts[Metric.QUARANTINED] == 1
     assert len(world.messages.notified) == 1
+
+
+def test_f44_poison_that_nobody_could_be_told_of_is_delivered_again_and_told() -> None:
+    world = shop()
+    real = world.messages.notify
+
+    def fails(*_: Any) -> None:
+        raise Unavailable("later")
+
+    world.messages.notify = fails
+    assert world.fire("{poison") == ["0"]
+    assert read(world, Subsystem, "quarantine") is None, "told before it is written"
+    world.messages.notify = real
+    for _ in range(2):
+        assert world.fire("{poison") == []
+    assert [subject for _, subject, _ in world.messages.notified] == ["an alert could not be read"]
+    assert world.telemetry.counts[Metric.QUARANTINED] == need(world, Subsystem, "quarantine").count == 1
 
 
 def test_f44_poison_that_cannot_be_kept_is_delivered_again() -> None:

@@ -333,6 +333,7 @@ def test_d50_a_worker_that_dies_at_any_call_loses_no_alert(after: bool) -> None:
             [h.status for h in heads(world)] == [ContractStatus.VERIFIED]
             and sorted(m.signals for m in missions(world)) == [1, 1]
             and [e.type for e in world.store.story("sys:quarantine")] == ["signal.quarantined"]
+            and any("could not be read" in subject for _, subject, _ in world.messages.notified)
             and any("needs a person" in subject for _, subject, _ in world.messages.notified)
             and any(event == "mission.needs_attention" for event, _ in world.messages.published)
             and b"{poison" in world.vault._objects.values()

@@ -15,7 +15,7 @@ from grace.model.base import sha256_hex
 from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.ids import command_id
 from grace.model.metric import Metric
-from grace.model.records import Subsystem
+from grace.model.records import Quarantined, Subsystem
 from grace.model.signal import Signal
 from grace.ports import Services
 from grace.signals import parse
@@ -59,19 +59,23 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
 
 
 def quarantine(body: str, problem: InvalidSignal, services: Services) -> None:
-    """Keep a message that nobody can read, whole, with the reason; count it, and tell people once per message.
+    """Keep a message that nobody can read, whole, with the reason; tell people, and count it, once per message.
 
     Raises:
-        GraceError: it could not be kept; the message must be delivered again.
+        GraceError: it could not be kept, or nobody be told; the message must be delivered again.
     """
     raw = body.encode("utf-8", "surrogatepass")
     pointer = services.vault.put(f"quarantine/{sha256_hex(raw)}", raw)
+    done = ref(Quarantined, pointer.sha256)
+    if services.store.read(done).get(done):
+        return
+    # Before it is written: a message that is delivered again is known by what is written, and told of no more.
+    services.messages.notify("medium", "an alert could not be read", f"{problem}\nKept whole as {pointer.key}.")
     entry = EntryDraft(
         type="signal.quarantined", body={"key": pointer.key, "sha256": pointer.sha256, "field": problem.field[:200]}
     )
     if contended(partial(_write_quarantined, pointer.sha256, entry, services)):
         services.telemetry.count(Metric.QUARANTINED)
-        services.messages.notify("medium", "an alert could not be read", f"{problem}\nKept whole as {pointer.key}.")
 
 
 def _write_quarantined(sha256: str, entry: EntryDraft, services: Services) -> bool:
@@ -87,6 +91,7 @@ def _write_quarantined(sha256: str, entry: EntryDraft, services: Services) -> bo
             at=at,
             actor="grace",
             subsystem="triage",
+            items=(Quarantined(sha256=sha256, at=at),),
         )
     )
     return not done.replayed

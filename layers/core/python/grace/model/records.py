@@ -257,6 +257,18 @@ class Subsystem(Head):
         return f"sys:{self.name}"
 
 
+class Quarantined(Item):
+    """That a message nobody can read was kept and told of; the message is named by the SHA-256 of its bytes."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    at: Instant
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per message."""
+        return (self.sha256,)
+
+
 class Expiry(Item):
     """That a change was kept for a time only: at `until` the values from before it are put back."""
 

@@ -73,6 +73,7 @@ _PLACES: dict[str, _Place] = {
     "GuardAlarm": _Place("records", "A#", "armed"),
     "PlaybookStats": _Place("records", "P#", "stats#"),
     "Standing": _Place("records", "P#", "standing"),
+    "Quarantined": _Place("records", "Q#", "kept"),
     "KillSwitch": _Place("records", "SYS", "kill"),
     "InFlight": _Place("records", "SYS", "inflight"),
     "Subsystem": _Place("records", "SYS", "sub#"),
