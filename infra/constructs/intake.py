@@ -46,7 +46,10 @@ def patterns(our_alarms: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the EventBridge patterns of the default bus by rule name.
 
     What is no trouble by its own words (an instance that starts, a task that runs) is left out here, where it costs
-    nothing. Alarms on Grace itself go to people, never back into Grace.
+    nothing. So is an instance that is terminated: nobody does that by accident, groups do it all day (ours too, when a
+    scale-out is put back), and where it is trouble another event says so: a launch that failed, Health, a status check.
+    One that is stopped is still wanted by somebody and does no work. Alarms on Grace itself go to people, never back
+    into Grace.
     """
     return {
         "Alarms": {
@@ -61,7 +64,7 @@ def patterns(our_alarms: Sequence[str]) -> dict[str, dict[str, Any]]:
         "Instances": {
             "source": ["aws.ec2"],
             "detail-type": ["EC2 Instance State-change Notification"],
-            "detail": {"state": ["stopped", "terminated"]},
+            "detail": {"state": ["stopped"]},
         },
         "Tasks": {
             "source": ["aws.ecs"],
@@ -80,7 +83,12 @@ def patterns(our_alarms: Sequence[str]) -> dict[str, dict[str, Any]]:
         },
         "Scaling": {
             "source": ["aws.autoscaling"],
-            "detail-type": ["EC2 Instance Launch Unsuccessful", "EC2 Instance Terminate Unsuccessful"],
+            "detail-type": [
+                "EC2 Instance Launch Unsuccessful",
+                "EC2 Instance Terminate Unsuccessful",
+                "EC2 Auto Scaling Instance Refresh Failed",
+                "EC2 Auto Scaling Instance Refresh Rollback Failed",
+            ],
         },
     }
 

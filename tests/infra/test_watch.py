@@ -83,6 +83,7 @@ def _takes(engine: Template, event: dict[str, Any], *, ours: bool) -> bool:
         "alarm_lambda_errors.eventbridge.json",
         "alarm_lambda_errors_ok.eventbridge.json",
         "alarm_composite.eventbridge.json",
+        "autoscaling_instance_refresh_failed.json",
         "autoscaling_launch_unsuccessful.json",
         "ec2_state_stopped.json",
         "ecs_deployment_failed.json",

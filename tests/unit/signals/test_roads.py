@@ -177,6 +177,15 @@ def test_two_states_of_one_second_are_two_signals() -> None:
     assert parse(json.dumps(document)).fingerprint != stopped.fingerprint
 
 
+def test_an_instance_that_is_stopped_is_a_problem_and_one_that_ends_or_starts_is_none() -> None:
+    document = read("ec2_state_stopped.json")
+    found = {}
+    for state in ("pending", "running", "stopping", "stopped", "shutting-down", "terminated"):
+        document["detail"]["state"] = state
+        found[state] = is_problem(parse(json.dumps(document)))
+    assert [state for state, problem in found.items() if problem] == ["stopped"]
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

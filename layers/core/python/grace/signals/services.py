@@ -77,8 +77,8 @@ def ec2_state(event: Fields) -> Signal:
         name=instance,
         service=f"ec2/{instance}",
         alarm_class="ec2:state",
-        # Stopping is somebody's wish or the platform's doing; the event does not say which.
-        severity=Severity.LOW if state in ("stopped", "terminated") else Severity.INFO,
+        # Stopping is somebody's wish or the platform's doing; the event does not say which. An end is always a wish.
+        severity=Severity.LOW if state == "stopped" else Severity.INFO,
         code=state,
         resources=event.arns("resources", event.account("account")),
         message=f"{instance} is {state}",
