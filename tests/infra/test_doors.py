@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from grace.gateways import aws as gateway
+from grace.gateways import fetch
 from grace.model.approval import Approval
 from grace.model.metric import Metric
 from grace.model.records import StopOrder
 from grace.patterns import matches
+from grace.probes._calls import CALLS_SECONDS
 from grace.stores import calling, keys
 from grace.telemetry import NAMESPACE, metrics
 from infra.constructs.floor_plan import DOORS, WORKFLOW_DOORS
@@ -61,6 +63,11 @@ def test_each_rung_of_the_ladder_is_longer_than_the_one_below(engine: Template, 
     ):
         assert connect < read < connect + read < function["Timeout"]
     assert function["Timeout"] < TASKS[state]["TimeoutSeconds"]
+
+
+def test_the_last_call_of_a_benchmark_ends_before_its_door(engine: Template) -> None:
+    longest = max(gateway.CONNECT_SECONDS + gateway.READ_SECONDS, fetch.TOTAL_SECONDS)
+    assert CALLS_SECONDS + longest < engine.functions()["benchmark"]["Timeout"]
 
 
 def test_a_caller_over_the_api_hears_of_a_timeout_from_us_and_not_from_the_gateway(engine: Template) -> None:

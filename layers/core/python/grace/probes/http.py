@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from grace.errors import InvalidPlaybook, Refused, Unavailable, Unobservable
+from grace.errors import InvalidPlaybook, Unavailable, Unobservable
 from grace.model.address import listed, target_of
 from grace.model.base import Model
 from grace.model.expectation import HttpLine
 from grace.model.records import Observation
 from grace.ports import Fetch
+from grace.probes._calls import Calls
 from grace.probes._lines import short
 from grace.probes.base import Probe, PromiseContext, Seen
 from grace.resources.base import Restorable
@@ -55,32 +56,25 @@ class HttpProbe(Probe[HttpLineSpec, HttpLine]):
             raise Unobservable(f"http {line.url}: {exc}") from exc
 
     def observe(self, line: HttpLine, seen: Seen) -> Observation:
-        """Ask until one answer breaks the promise or all have kept it; silence and garbage break it."""
-        result: Literal["passed", "failed", "inconclusive"] = "passed"
-        observed, note, kept, made = "", "", 0, 0
-        while result == "passed" and kept < line.times:
-            try:
-                wrong = _wrong(seen.reading.sources.fetch, line)
-            except Refused as exc:
-                result, note = "inconclusive", str(exc)
-                break
-            made += 1
-            if wrong:
-                result, observed = "failed", wrong
-            else:
-                kept += 1
+        """Ask until one answer breaks the promise or all have kept it, or the time for calls is over.
+
+        Silence and garbage break it; an address that may not be asked, or that there was no time to ask, does not.
+        """
+        calls = Calls(lambda: _wrong(seen.reading.sources.fetch, line), line.times, seen.reading).make()
         return Observation(
             id=line.id,
             kind=line.kind,
             must=line.must,
-            result=result,
+            result=calls.result,
             predicate=f"{line.times} of {line.times} answers of {short(line.url)} are {_promise(line)}",
             expected=_promise(line),
-            observed=short(f"{kept} of {made} answers as promised" + (f"; then {observed}" if observed else "")),
-            samples=made,
-            supporting=kept,
+            observed=short(
+                f"{calls.kept} of {calls.made} answers as promised" + (f"; then {calls.wrong}" if calls.wrong else "")
+            ),
+            samples=calls.made,
+            supporting=calls.kept,
             source=short(f"GET {line.url}", 500),
-            note=short(note),
+            note=short(calls.note),
         )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from grace.errors import AnswerLost, NotFound, PermanentError, Unobservable
+from grace.errors import NotFound, PermanentError, Unobservable
 from grace.model.base import Json, Model
 from grace.model.expectation import InvokeLine
 from grace.model.records import Observation
 from grace.ports import Aws
+from grace.probes._calls import Calls
 from grace.probes._lines import check_templates, fill, same, short
 from grace.probes.base import Probe, PromiseContext, Seen
 from grace.resources.base import Restorable
@@ -64,44 +65,37 @@ class InvokeProbe(Probe[InvokeLineSpec, InvokeLine]):
             raise Unobservable(f"invoke {line.function}: {exc}") from exc
 
     def observe(self, line: InvokeLine, seen: Seen) -> Observation:
-        """Call until one answer breaks the promise or all have kept it.
+        """Call until one answer breaks the promise or all have kept it, or the time for calls is over.
 
-        An error of the function, another answer and no answer break it. A call that AWS refuses us says nothing of it.
+        An error of the function and another answer break it. A function that takes longer than its own time-out answers
+        with such an error; one that merely takes longer than we wait has said nothing, and neither has a call that AWS
+        refuses us or that there was no time for.
         """
-        result: Literal["passed", "failed", "inconclusive"] = "passed"
-        observed, note, kept, made = "", "", 0, 0
         payload = json.dumps(line.payload).encode()
-        while result == "passed" and kept < line.times:
-            try:
-                wrong = _wrong(seen.reading.sources.aws, line, payload)
-            except (AnswerLost, NotFound) as exc:
-                wrong = f"no answer: {exc}"
-            except PermanentError as exc:
-                result, note = "inconclusive", str(exc)
-                break
-            made += 1
-            if wrong:
-                result, observed = "failed", wrong
-            else:
-                kept += 1
+        calls = Calls(lambda: _wrong(seen.reading.sources.aws, line, payload), line.times, seen.reading).make()
         return Observation(
             id=line.id,
             kind=line.kind,
             must=line.must,
-            result=result,
+            result=calls.result,
             predicate=f"{line.times} of {line.times} calls answer {short(json.dumps(line.expect))}",
             expected=short(json.dumps(line.expect)),
-            observed=short(f"{kept} of {made} calls as promised" + (f"; then {observed}" if observed else "")),
-            samples=made,
-            supporting=kept,
+            observed=short(
+                f"{calls.kept} of {calls.made} calls as promised" + (f"; then {calls.wrong}" if calls.wrong else "")
+            ),
+            samples=calls.made,
+            supporting=calls.kept,
             source=short(f"Invoke {line.function} {line.payload!r}", 500),
-            note=short(note),
+            note=short(calls.note),
         )
 
 
 def _wrong(aws: Aws, line: InvokeLine, payload: bytes) -> str:
     """Call once and return what is wrong with the answer, or nothing."""
-    answer = aws.call("lambda", "invoke", FunctionName=line.function, Payload=payload)
+    try:
+        answer = aws.call("lambda", "invoke", FunctionName=line.function, Payload=payload)
+    except NotFound as exc:
+        return f"no answer: {exc}"
     if answer.get("FunctionError"):
         return f"error {answer['FunctionError']}"
     try:
