@@ -19,6 +19,7 @@ from grace.ledger import fsck, lanes
 from grace.model.log import KEPT
 from tests.support.ledger import Fault, Killed, Ledger
 from tests.unit.flow.test_audit import doubts, look, scene
+from tests.unit.flow.test_audit_runs import said_twice
 from tests.unit.flow.test_integrate import checkpoint, every_promise_is_kept, first_call, scenario
 
 Patch = pytest.MonkeyPatch
@@ -159,3 +160,9 @@ def test_i12_without_a_look_at_the_clock_nothing_is_ever_late(monkeypatch: Patch
     monkeypatch.setattr(checks, "_waiting", lambda *_: None)
     monkeypatch.setattr("grace.flow.audit._silent", lambda *_: [])
     assert look(late()).issues == ()
+
+
+def test_d21_where_a_clock_holds_the_pin_it_is_held_for_good(monkeypatch: Patch) -> None:
+    assert said_twice(5) == ([True, False], [250, 275])
+    monkeypatch.setattr(checks, "HOLDING", checks.HOLDING | {"V6"})
+    assert said_twice(5) == ([True, True], [250, 250])
