@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from grace.actions.base import Action, action
-from grace.errors import AnswerLost, GraceError, Mismatch, PermanentError, Refused, ThirdPartyChange, TransientError
+from grace.errors import (
+    AnswerLost,
+    Conflict,
+    GraceError,
+    Mismatch,
+    PermanentError,
+    Refused,
+    ThirdPartyChange,
+    TransientError,
+)
 from grace.flow import gate, permit
 from grace.flow.breaker import answered, failed, probing
 from grace.flow.loading import Loaded, advance, contended, load
@@ -236,7 +245,32 @@ class _Seen:
 
 
 def _done(seen: _Seen, services: Services) -> Ticket:
-    """Write that the effect was seen; from here the clock of the settle time runs."""
+    """Write that the effect was seen.
+
+    What others write at that moment (an order, a guard's breach, the breaker's count) changes nothing of what was seen,
+    so this alone is written again, on what stands then. To look again could only tell less: what leaves no trace yet
+    would be called unknown though it was answered.
+    """
+    try:
+        _write_done(seen, services)
+    except Conflict:
+        contended(lambda: _write_done(_again(seen, services), services))
+    services.telemetry.count(Metric.ACTIONS_EXECUTED)
+    return _went(seen.ticket)
+
+
+def _again(seen: _Seen, services: Services) -> _Seen:
+    """Return the same effect with the contract, its step and the breaker as they stand now."""
+    step_ref, breaker_ref = ref(Step, seen.ticket.contract_id, "execute"), ref(Breaker, seen.service.service)
+    loaded = load(seen.ticket, services, step_ref, breaker_ref)
+    service = loaded.view.get(breaker_ref) or seen.service
+    return replace(seen, loaded=loaded, step=loaded.view.need(step_ref), service=service)
+
+
+def _write_done(seen: _Seen, services: Services) -> None:
+    """Write it once; from here the clock of the settle time runs."""
+    if seen.step.status is StepStatus.DONE:
+        return
     loaded, step, after = replace(seen.loaded, at=services.clock.now()), seen.step, seen.after
     well = answered(seen.service)
     advance(
@@ -257,8 +291,6 @@ def _done(seen: _Seen, services: Services) -> Ticket:
             *([well] if well else []),
         ],
     )
-    services.telemetry.count(Metric.ACTIONS_EXECUTED)
-    return _went(seen.ticket)
 
 
 def _went(ticket: Ticket) -> Ticket:
