@@ -29,6 +29,9 @@ from grace.model.records import Breaker, Step, StepStatus
 from grace.ports import Services
 from grace.resources.base import Captured, Restorable, digest_of, resource_type
 
+_SAME_CALL = frozenset({EffectClass.DEDUPLICATED, EffectClass.NATURAL_KEY})
+"""Made again under the same token or name, such a call is still the first one, wherever its effect shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Work:
@@ -201,11 +204,11 @@ def _happened_before(step: Step, work: _Work, loaded: Loaded, services: Services
         if step.status is not StepStatus.UNKNOWN:
             _unknown(step, loaded, services)
         raise PermanentError(f"nobody can say whether {loaded.contract.action.use} took effect; it is not repeated")
-    if work.now.digest == step.expected_digest:
-        return True
-    if work.now.digest == step.before_digest:
+    if work.now.digest not in {step.before_digest, step.expected_digest}:
+        raise ThirdPartyChange(f"{loaded.contract.resource.arn} was changed by somebody else while the action ran")
+    if step.before_digest == step.expected_digest and step.effect in _SAME_CALL:
         return False
-    raise ThirdPartyChange(f"{loaded.contract.resource.arn} was changed by somebody else while the action ran")
+    return work.now.digest == step.expected_digest
 
 
 def _refused(step: Step, loaded: Loaded, services: Services) -> None:
