@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
         "rollback": ("undo a contract that is under way; the undo is measured", "contract"),
         "release": ("take a resource out of safe-hold", "resource"),
         "retry": ("draft a mission's contract again", "mission"),
+        "dismiss": ("close a mission that waits for a person: it is dealt with", "mission"),
         "demote": ("lower a playbook's mode, now; raising it takes a reviewed configuration", "playbook"),
         "close-breaker": ("let a playbook act again whose contracts were undone too often", "playbook"),
     }

@@ -149,8 +149,8 @@ def next_for_mission(mission: Mission, head: ContractHead | None) -> str:
         return f"grace show {head.contract_id}"
     if mission.status is MissionStatus.OPEN:
         return "wait: its contract is being drafted"
-    retry = f"grace retry {mission.mission_id} --reason '…'"
-    return f"grace why '{alarm_name(mission.alarm)}', then {retry}" if mission.alarm else f"look at it, then {retry}"
+    then = f"grace retry {mission.mission_id} --reason '…', or grace dismiss"
+    return f"grace why '{alarm_name(mission.alarm)}', then {then}" if mission.alarm else f"look at it, then {then}"
 
 
 def clock(at: datetime) -> str:

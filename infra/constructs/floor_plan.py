@@ -149,7 +149,7 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         "operate",
-        "Buttons for people: stop, resume, roll back, release, retry",
+        "Buttons for people: stop, resume, roll back, release, retry, dismiss",
         (R.STATE, R.DRAFT, R.NOTIFY, R.PUBLISH, R.START, R.STOP),
         timeout=20,
         environment=("contract_function", "notify_topic", "bus", "state_machine"),

@@ -150,6 +150,7 @@ ORDERS = [
     (["resume", "--reason", "all good"], {"command": "resume", "target": "", "reason": "all good"}),
     (["rollback", "c-1", "--reason", "worse"], {"command": "rollback", "target": "c-1", "reason": "worse"}),
     (["release", "arn:x", "--reason", "looked"], {"command": "release", "target": "arn:x", "reason": "looked"}),
+    (["dismiss", "m-1", "--reason", "mended"], {"command": "dismiss", "target": "m-1", "reason": "mended"}),
     (["retry", "m-1", "--reason", "mended"], {"command": "retry", "target": "m-1", "reason": "mended"}),
     (
         ["demote", "scale_out_group", "--reason", "not on Fridays"],

@@ -62,13 +62,13 @@ def test_resume_of_what_was_never_stopped_writes_nothing() -> None:
     assert read(world, KillSwitch) is None
 
 
-@pytest.mark.parametrize("command", ["rollback", "release", "retry"])
+@pytest.mark.parametrize("command", ["rollback", "release", "retry", "dismiss"])
 def test_an_order_without_its_target_is_no_order(command: str) -> None:
     with pytest.raises(ValueError, match="needs a target"):
         order(shop(), command)
 
 
-@pytest.mark.parametrize("command", ["rollback", "release", "retry"])
+@pytest.mark.parametrize("command", ["rollback", "release", "retry", "dismiss"])
 @pytest.mark.parametrize("target", ["c-nothing", "m-nothing", SHOP, "*", "../..", "C#x", "\u202e", "x" * 2048])
 def test_a_wrong_target_is_a_sentence_and_changes_nothing(command: str, target: str) -> None:
     world = shop()

@@ -305,7 +305,9 @@ def test_a_deploy_that_lowers_the_mode_holds_for_what_was_drafted_before() -> No
 # -- who may order
 
 
-@pytest.mark.parametrize("command", ["stop", "resume", "rollback", "release", "retry", "demote", "close-breaker"])
+@pytest.mark.parametrize(
+    "command", ["stop", "resume", "rollback", "release", "retry", "dismiss", "demote", "close-breaker"]
+)
 def test_only_operators_orders_are_carried_out(command: str) -> None:
     world = shop()
     with pytest.raises(Refused, match="eve is not in the group 'operators'"):

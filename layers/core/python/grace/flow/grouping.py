@@ -16,7 +16,7 @@ from grace.model.contract import BEFORE_EFFECT, Contract, ContractHead, Contract
 from grace.model.diagnosis import Diagnosis, DiagnosisCode
 from grace.model.entry import Commit, EntryDraft, Ref, ref
 from grace.model.ids import command_id, mission_id
-from grace.model.mission import DraftRequest, Mission, MissionStatus, OpenGroup, StateChange
+from grace.model.mission import ATTENTION, DraftRequest, Mission, MissionStatus, OpenGroup, StateChange
 from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, Standing, StopOrder
 from grace.model.signal import Signal, SignalState, StoredSignal
 from grace.ports import Services, View
@@ -217,7 +217,7 @@ def _open(opening: _Opening, services: Services) -> None:
         opened_at=at,
         attach_until=until,
         updated_at=at,
-        deadline=at + timedelta(seconds=DRAFT_SECONDS),
+        deadline=at + (ATTENTION if reason else timedelta(seconds=DRAFT_SECONDS)),
         severity=opener.severity,
         diagnosis=opening.diagnosis.code,
         alarm=opener.subject if opener.is_alarm else "",
@@ -331,7 +331,7 @@ def tell_a_person(opener: Signal, mission: Mission, services: Services) -> None:
         f"needs a person: {opener.name}"[:100],
         f"What happened: {opener.name} is {opener.state.value} ({opener.source}): {mission.diagnosis.value}.\n"
         f"What Grace did: nothing. {mission.reason}\n"
-        f"What next: grace why {opener.subject}",
+        f"What next: grace why {opener.subject}; when it is dealt with: grace dismiss {mission.mission_id} --reason ...",
     )
 
 

@@ -7,7 +7,7 @@ from grace.flow.grouping import tell_a_person
 from grace.model.entry import Commit, EntryDraft
 from grace.model.ids import command_id
 from grace.model.metric import Metric
-from grace.model.mission import Mission, MissionStatus
+from grace.model.mission import ATTENTION, Mission, MissionStatus
 from grace.model.signal import Signal
 from grace.ports import Services
 
@@ -26,11 +26,48 @@ def ended(mission: Mission, status: MissionStatus, reason: str, services: Servic
     services.store.commit(
         Commit(
             command=command_id("leave", mission.mission_id, str(mission.attempt)),
-            head=mission.model_copy(update={"status": status, "reason": reason[:240], "updated_at": at}),
+            head=mission.model_copy(
+                update={
+                    "status": status,
+                    "reason": reason[:240],
+                    "updated_at": at,
+                    "deadline": at + ATTENTION if status is MissionStatus.NEEDS_ATTENTION else mission.deadline,
+                }
+            ),
             was=mission,
             entries=(EntryDraft(type=f"mission.{status.value}", body={"reason": reason[:1000]}),),
             at=at,
             actor="grace",
             subsystem="contract",
+        )
+    )
+
+
+def unattended(mission: Mission, services: Services) -> None:
+    """Close what waited for a person in vain, and say so; people are told before it is written."""
+    at = services.clock.now()
+    services.messages.notify(
+        "low",
+        f"nobody attended to it: {mission.group}"[:100],
+        f"What happened: {mission.diagnosis.value} at {mission.opened_at.isoformat()}. {mission.reason}\n"
+        f"What Grace did: nothing. It waited {ATTENTION.days} days for a person and is closed now; whether the trouble "
+        "is over, nobody said.\n"
+        f"What next: grace retry {mission.mission_id}, if it is still there",
+    )
+    services.store.commit(
+        Commit(
+            command=command_id("unattended", mission.mission_id, str(mission.attempt)),
+            head=mission.model_copy(
+                update={
+                    "status": MissionStatus.CLOSED,
+                    "reason": f"nobody attended to it; {mission.reason}"[:240],
+                    "updated_at": at,
+                }
+            ),
+            was=mission,
+            entries=(EntryDraft(type="mission.unattended", body={"days": ATTENTION.days}),),
+            at=at,
+            actor="grace",
+            subsystem="reap",
         )
     )

@@ -1,13 +1,15 @@
-"""What an operator orders: stop, resume, roll back, release, retry, demote, close a breaker. Each is written with who ordered it and why."""
+"""What an operator orders: stop, resume, roll back, release, retry, dismiss, demote, close a breaker. Each is written with who ordered it and why."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from grace.errors import Refused
 from grace.flow.gate import asks
+from grace.flow.grouping import DRAFT_SECONDS
 from grace.flow.loading import advance, load, ticket_for
 from grace.flow.lower import close_breaker, demote
 from grace.flow.resolve import start_rollback
@@ -23,7 +25,7 @@ from grace.ports import Services
 class Order(Model):
     """One order. `target` is a contract, a resource's ARN, a mission or a playbook; the kill switch needs none."""
 
-    command: Literal["stop", "resume", "rollback", "release", "retry", "demote", "close-breaker"]
+    command: Literal["stop", "resume", "rollback", "release", "retry", "dismiss", "demote", "close-breaker"]
     target: str = Field(default="", max_length=2048)
     reason: str = Field(min_length=3, max_length=240)
     to: Literal[Mode.SHADOW, Mode.APPROVAL] = Mode.SHADOW
@@ -58,8 +60,8 @@ def operate(order: Order, principal: str, services: Services) -> str:
             return _roll_back(order, person.id, services)
         case "release":
             return _release(order, person.id, services)
-        case "retry":
-            return _retry(order, person.id, services)
+        case "retry" | "dismiss":
+            return (_retry if order.command == "retry" else _dismiss)(order, person.id, services)
         case "demote":
             return demote(order.target, order.to, order.reason, person.id, services)
         case "close-breaker":
@@ -157,6 +159,7 @@ def _retry(order: Order, person: str, services: Services) -> str:
                     "contract_id": None,
                     "requested_by": person,
                     "updated_at": at,
+                    "deadline": at + timedelta(seconds=DRAFT_SECONDS),
                     "reason": "",
                 }
             ),
@@ -169,3 +172,32 @@ def _retry(order: Order, person: str, services: Services) -> str:
     )
     services.messages.draft(DraftRequest(mission_id=mission.mission_id, attempt=mission.attempt + 1))
     return f"{order.target} is being drafted again (attempt {mission.attempt + 1})."
+
+
+def _dismiss(order: Order, person: str, services: Services) -> str:
+    """Close a mission that waits for a person: somebody has dealt with it, or there was nothing to deal with."""
+    mission_ref = ref(Mission, order.target)
+    mission = services.store.read(mission_ref, stream=order.target).need(mission_ref)
+    if mission.status is MissionStatus.CLOSED:
+        return f"{order.target} is closed."
+    if mission.status is MissionStatus.OPEN:
+        raise Refused("at_work", f"{order.target} is open and ends by itself; its contract can be rolled back")
+    at = services.clock.now()
+    services.store.commit(
+        Commit(
+            command=command_id("dismiss", mission.mission_id, str(mission.attempt)),
+            head=mission.model_copy(
+                update={
+                    "status": MissionStatus.CLOSED,
+                    "reason": f"dismissed by {person}: {order.reason}"[:240],
+                    "updated_at": at,
+                }
+            ),
+            was=mission,
+            entries=(EntryDraft(type="operator.dismiss", body={"reason": order.reason}),),
+            at=at,
+            actor=f"person:{person}",
+            subsystem="operate",
+        )
+    )
+    return f"{order.target} is closed."

@@ -13,7 +13,7 @@ from grace.flow.escalation import due
 from grace.flow.expiry import begin
 from grace.flow.gate import asks
 from grace.flow.grouping import take
-from grace.flow.leaving import leave
+from grace.flow.leaving import leave, unattended
 from grace.flow.loading import execution_name, load, ticket_for
 from grace.flow.resolve import restart_rollback, start_rollback
 from grace.flow.shadow import judge
@@ -48,13 +48,14 @@ class Swept(Model):
     judged: int = 0
     redrafted: int = 0
     left: int = 0
+    unattended: int = 0
     found: int = 0
     failed: int = 0
 
 
 def reap(services: Services, rulebook: Rulebook) -> Swept:
-    """Expire approvals and ask again, end what is stuck, draft what was lost, judge what was in shadow, and
-    find alarms that nobody delivered.
+    """Expire approvals and ask again, end what is stuck or nobody attends to, draft what was lost, judge what was in
+    shadow, and find alarms that nobody delivered.
 
     One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
     """
@@ -144,7 +145,10 @@ def _contract(head: ContractHead, at: datetime, services: Services) -> str:
 
 
 def _mission(mission: Mission, at: datetime, services: Services) -> str:
-    """Ask for the draft again; what could not be drafted for so long goes to a person."""
+    """Ask for the draft again; what could not be drafted for so long goes to a person, and does not wait for ever."""
+    if mission.status is MissionStatus.NEEDS_ATTENTION:
+        unattended(mission, services)
+        return "unattended"
     if mission.status is not MissionStatus.OPEN or mission.contract_id:
         return ""
     since = mission.opened_at if mission.attempt == 1 else mission.updated_at

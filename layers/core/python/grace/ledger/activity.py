@@ -21,6 +21,7 @@ FAILURES = frozenset(
         "contract.unanswered",
         "log.integrity_issue",
         "log.subsystem_gap",
+        "mission.unattended",
         "signal.quarantined",
     }
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from grace.model.base import Head, Instant, Item, Model
 from grace.model.diagnosis import DiagnosisCode
 from grace.model.signal import Severity
+
+ATTENTION = timedelta(days=7)
+"""So long a mission waits for a person; then it is closed as one that nobody attended to, and people are told."""
 
 
 class MissionStatus(StrEnum):
@@ -22,6 +25,7 @@ class Mission(Head):
     """The head of a mission. `attach_until`: later signals of the group join it up to then, and open a new one after.
 
     `alarm` is the ARN of the alarm that opened it, empty for an event; `cause` is the contract whose relapse it is.
+    `deadline` is when the sweep looks at it: to draft it again, or to close what nobody attended to.
     `requested_by` is who wants its present attempt: the person who ordered it, or Grace itself.
     """
 
