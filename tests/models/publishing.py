@@ -2,7 +2,9 @@
 
 Writers append to lanes; two integrators and the signer take one step at a time, in every order; each may be killed
 between any two steps and start anew, or sleep for ever and wake. An entry is (lane, number in it); a tree is the tuple
-of its entries and stands for its own root: two trees are consistent when one begins with the other.
+of its entries and stands for its own root: two trees are consistent when one begins with the other. Once, at any moment,
+somebody may put another history in the place of rows, head and tiles: its entries have negative numbers. The log may halt
+then; but what the key has signed, kept or not, is one history still.
 
 Each name in `MUTANTS` takes one mechanism away. The invariants are those of the log: what is found wrong names one.
 """
@@ -30,6 +32,8 @@ MUTANTS = {
     "tiles are stored before the head is": "I8",
     "tiles are overwritten before the head is": "I6",
     "the signer signs what it is told": "I5",
+    "the signer's record is written after the signature": "I5",
+    "the signer's record is written without comparing it": "I5",
     "the signature comes before the tiles": "I6",
     "an older checkpoint replaces a newer one": "I7",
     "published is stated without a signature": "I6",
@@ -57,6 +61,8 @@ class Worker(NamedTuple):
     cursors: Cursors = ()
     seen: Tree | None = None
     """The checkpoint it would replace, as it was read."""
+    last: Tree = ()
+    """The signer's record, as it was read."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +74,15 @@ class State:
     """Positions that were given out; the same as what is committed, but in one mutant."""
     head: Head = field(default_factory=Head)
     tiles: tuple[tuple[int, Tree], ...] = ()
+    signed: frozenset[Tree] = frozenset()
+    """What the key has signed."""
     kept: tuple[tuple[int, Tree], ...] = ()
     latest: Tree | None = None
     record: Tree = ()
     workers: tuple[Worker, Worker] = field(default_factory=lambda: (Worker(), Worker()))
     halted: bool = False
+    replaced: bool = False
+    """Whether there is another history in the place of the log's own."""
 
     def tile(self, size: int) -> Tree | None:
         """What is stored for the right edge of that size."""
@@ -83,24 +93,26 @@ class Broken(Exception):
     """An invariant does not hold; the message begins with its name."""
 
 
-def explore(mutant: str = "") -> int:
+def explore(mutant: str = "", *, replaced: bool = False) -> int:
     """Look at every state that can be reached; return how many there are.
+
+    With somebody who replaces the log it begins with two entries and ends with three: that is enough for two histories.
 
     Raises:
         Broken: naming the first invariant that does not hold, and where.
     """
-    first = State()
+    first = State(lanes=(frozenset({1}), frozenset({1})), drawn=(1, 1)) if replaced else State()
     seen, waiting = {first}, deque([first])
     while waiting:
         state = waiting.popleft()
-        for after in steps(state, mutant):
+        for after in (*steps(state, mutant), *(replacing(state) if replaced else ())):
             if after in seen:
                 continue
             check(state, after)
             seen.add(after)
             waiting.append(after)
     for state in seen:
-        if not settles(state, mutant):
+        if not replaced and not settles(state, mutant):
             raise Broken(f"I8: {state} never gets all its entries published")
     return len(seen)
 
@@ -115,6 +127,12 @@ def steps(state: State, mutant: str) -> Iterator[State]:
             yield _with(after[0], number, after[1])
         if worker.at != "idle":
             yield _with(state, number, Worker())
+
+
+def replacing(state: State) -> Iterator[State]:
+    """All that is neither locked nor the signer's own is another log's: its rows, and a tree that is to grow from them."""
+    if not state.replaced:
+        yield replace(state, head=Head(state.head.v + 1), tiles=(), replaced=True)
 
 
 def appends(state: State, mutant: str) -> Iterator[State]:
@@ -141,9 +159,12 @@ def worker_steps(state: State, worker: Worker, mutant: str) -> Iterator[tuple[St
         "commit": _commit,
         "store": _store,
         "sign": _sign,
+        "record": _record,
+        "make": _make,
+        "keep": _keep,
         "look": _look,
         "show": _show,
-        "note": _note,
+        "done": _done,
         "state": _state_published,
     }
     after = step[worker.at](state, worker, mutant)
@@ -211,39 +232,63 @@ def _store(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
 
 
 def _sign(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
-    """The signer reads the head itself, and signs what extends its own record and lies in the tiles."""
-    told = mutant == "the signer signs what it is told"
-    tree = worker.tree if told else state.head.tree
-    if not told:
-        unread = state.tile(len(tree)) != tree and mutant != "the signature comes before the tiles"
-        if unread or tree[: len(state.record)] != state.record:
-            return state, Worker()
-    kept = dict(state.kept)
-    if kept.setdefault(len(tree), tree) != tree and not told:
+    """The signer reads its record and the head itself, and signs what extends the one and lies in the tiles."""
+    if mutant == "the signer signs what it is told":
+        return state, worker._replace(at="make")
+    tree, last = state.head.tree, state.record
+    unread = state.tile(len(tree)) != tree and mutant != "the signature comes before the tiles"
+    if not tree or (unread and tree != last) or tree[: len(last)] != last:
+        return state, Worker()
+    late = mutant == "the signer's record is written after the signature"
+    then = "make" if late or tree == last else "record"
+    return state, worker._replace(at=then, tree=tree, last=last)
+
+
+def _record(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
+    """The record binds every signer before there is a signature: it is what was read, or already this very tree."""
+    then = "state" if mutant == "the signer's record is written after the signature" else "make"
+    fits = state.record in (worker.last, worker.tree)
+    if not fits and mutant != "the signer's record is written without comparing it":
+        return state, Worker()
+    return replace(state, record=worker.tree), worker._replace(at=then, last=())
+
+
+def _make(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
+    """Where a checkpoint of this size is kept, it is this one; otherwise it is signed."""
+    known = dict(state.kept).get(len(worker.tree))
+    if known is not None and known != worker.tree and mutant != "the signer signs what it is told":
         return replace(state, halted=True), worker
-    if told:
-        return replace(state, kept=tuple(sorted({*state.kept, (len(tree), tree)}))), Worker("commit", *worker[1:4])
-    return replace(state, kept=tuple(sorted(kept.items()))), worker._replace(at="look", tree=tree)
+    return replace(state, signed=state.signed | {worker.tree}), worker._replace(at="keep")
+
+
+def _keep(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
+    kept = dict(state.kept)
+    if kept.setdefault(len(worker.tree), worker.tree) != worker.tree:
+        return replace(state, halted=True), worker
+    then = (
+        Worker("commit", *worker[1:4]) if mutant == "the signer signs what it is told" else worker._replace(at="look")
+    )
+    return replace(state, kept=tuple(sorted(kept.items()))), then
 
 
 def _look(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
     """Read the checkpoint that is shown, to replace exactly that one."""
     if state.latest is not None and len(state.latest) >= len(worker.tree):
-        return state, worker._replace(at="note")
+        return state, worker._replace(at="done")
     return state, worker._replace(at="show", seen=state.latest)
 
 
 def _show(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
     if state.latest != worker.seen and mutant != "an older checkpoint replaces a newer one":
         return state, Worker()
-    return replace(state, latest=worker.tree), worker._replace(at="note")
+    return replace(state, latest=worker.tree), worker._replace(at="done")
 
 
-def _note(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
-    """The signer's own record, which only grows."""
-    longer = len(worker.tree) > len(state.record)
-    then = "store" if mutant == "the signature comes before the tiles" else "state"
-    return replace(state, record=worker.tree if longer else state.record), worker._replace(at=then)
+def _done(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
+    """The signer has answered: back to the integrator."""
+    if mutant == "the signer's record is written after the signature":
+        return state, worker._replace(at="record")
+    return state, worker._replace(at="store" if mutant == "the signature comes before the tiles" else "state")
 
 
 def _state_published(state: State, worker: Worker, mutant: str) -> tuple[State, Worker]:
@@ -267,8 +312,10 @@ def _stored(state: State, worker: Worker, then: str, *, over: bool) -> tuple[Sta
 
 def check(before: State, after: State) -> None:
     """Raise `Broken` for an invariant that a step has left."""
-    _check_tree(before.head.tree, after.head.tree)
     _check_signed(after)
+    if after.replaced:
+        return
+    _check_tree(before.head.tree, after.head.tree)
     latest = after.latest
     if latest is not None and after.tile(len(latest)) != latest:
         raise Broken(f"I6: {latest} is published and its tiles are {after.tile(len(latest))}")
@@ -288,9 +335,9 @@ def _check_tree(before: Tree, tree: Tree) -> None:
 
 
 def _check_signed(state: State) -> None:
-    tree, signed = state.head.tree, [found for _, found in state.kept]
+    tree, signed = state.head.tree, state.signed
     for one in signed:
-        if one != tree[: len(one)]:
+        if one != tree[: len(one)] and not state.replaced:
             raise Broken(f"I5: {one} is signed and was never the log")
         if any(one != other[: len(one)] and other != one[: len(other)] for other in signed):
             raise Broken(f"I5: {one} and another are both signed")
@@ -316,7 +363,7 @@ def settles(state: State, mutant: str) -> bool:
 def _batch(state: State, since: Cursors, to: Cursors) -> Tree:
     """The entries between two cursors, lane by lane: the same whenever it is asked."""
     return tuple(
-        (lane, number)
+        (lane, -number if state.replaced else number)
         for lane, held in enumerate(state.lanes)
         for number in sorted(held)
         if since[lane] < number <= to[lane]

@@ -37,7 +37,7 @@ class LogTable(Protocol):
 
 
 class SignerRecord(Protocol):
-    """What was last signed. Only the signer can write it."""
+    """What was last signed or is about to be. Only the signer can write it."""
 
     def read(self) -> SignedHead:
         """Return it, consistently read; that of an empty tree while nothing was signed."""

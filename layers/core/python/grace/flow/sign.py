@@ -1,7 +1,8 @@
 """The signer: signs the tree's head, and only when it extends what it signed before. It believes nobody.
 
-Its record and the checkpoints that are kept are written by it alone. A size that was signed is never signed otherwise:
-before a signature is made, the one that is kept is looked for.
+Its record and the checkpoints that are kept are written by it alone. The record says what may be signed, and is written
+before the signature is made: whoever dies in between, or sleeps while another signs, leaves nothing that a second history
+could be signed beside. A size that was signed is never signed otherwise: the one that is kept is looked for first.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def sign(services: Services) -> bytes:
         raise IntegrityError(f"{last.size} entries were signed, and now the tree's head states another {head.size}")
     if head.size > last.size:
         _check_growth(last, head, services)
+        _record(SignedHead(v=last.v, size=head.size, root=head.root), services)
     wanted = checkpoint_of(head, key.name)
     signed = services.archive.get(f"{KEPT}{head.size}")
     if signed is None:
@@ -54,8 +56,6 @@ def sign(services: Services) -> bytes:
     elif note.verify(signed, [key], key.name) != wanted:
         raise IntegrityError(f"another tree of {head.size} entries was signed before")
     _newest(signed, head.size, key, services)
-    if head.size > last.size:
-        _record(SignedHead(v=last.v, size=head.size, root=head.root), services)
     return signed
 
 
@@ -102,8 +102,10 @@ def _newest(signed: bytes, size: int, key: LogKey, services: Services) -> None:
 
 
 def _record(record: SignedHead, services: Services) -> None:
+    """Bind every signer to this tree before it is signed; a lost answer and another signer's same words are success."""
     try:
         services.record.write(record)
     except Conflict:
-        if services.record.read().size < record.size:
+        found = services.record.read()
+        if (found.size, found.root) != (record.size, record.root):
             raise

@@ -51,7 +51,10 @@ class TreeHead(Model):
 
 
 class SignedHead(Model):
-    """What the signer last signed: its own record, that nobody else can write."""
+    """What the signer last signed, or was about to: its own record, that nobody else can write.
+
+    It is written before the signature. A signer that died in between signs the same tree again, and no other.
+    """
 
     v: int = Field(default=0, ge=0)
     size: int = Field(default=0, ge=0)
