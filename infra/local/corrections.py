@@ -8,8 +8,11 @@ for each of them and fails when one is no longer needed. Imports nothing but the
 from __future__ import annotations
 
 import json
+import random
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from itertools import product
 from typing import Any
 
@@ -42,6 +45,10 @@ _SEND_MAIL = "/v2/email/outbound-emails"
 _FROM_ADDRESS = "ses:fromaddress"
 _SCALING, _SCALING_TARGET = "application-autoscaling", "AnyScaleFrontendService"
 _TASK_ANSWERS = frozenset({"SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"})
+_EVENT_AGE = 21600
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+"""AWS begins with a second too and goes up to five minutes; the engine shortens its other waits alike."""
+_of_an_event: ContextVar[bool] = ContextVar("of_an_event", default=False)
 
 
 def with_error_types(worker_script: str) -> str:
@@ -74,6 +81,41 @@ def task_error(error: str, cause: str) -> str:
     """The name under which a state machine sees a failed invocation: a throttled one is not `Lambda.Unknown`."""
     throttled = error == "Lambda.Unknown" and '"__type": "TooManyRequestsException"' in cause
     return "Lambda.TooManyRequestsException" if throttled else error
+
+
+def as_event(invoke: Callable[..., Any]) -> Callable[..., Any]:
+    """The engine's asynchronous invocation, whose thread knows by this that it runs an event; it copies the context."""
+
+    def call(*request: Any) -> Any:
+        mark = _of_an_event.set(True)
+        try:
+            return invoke(*request)
+        finally:
+            _of_an_event.reset(mark)
+
+    return call
+
+
+def kept_while_throttled(
+    run: Callable[..., dict[str, Any]],
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Callable[..., dict[str, Any]]:
+    """The engine's running of a function, where a throttled event waits until it is too old, as in AWS's queue.
+
+    The engine counts a throttle as one of the three attempts and loses the event with the third. A caller who waits
+    for the answer still learns of the first.
+    """
+
+    def call(function: dict[str, Any], event: Any) -> dict[str, Any]:
+        age = (function.get("event_invoke_config") or {}).get("MaximumEventAgeInSeconds") or _EVENT_AGE
+        end, wait = clock() + age, _FIRST_WAIT
+        while (result := run(function, event)).get("throttle") and _of_an_event.get() and clock() + wait < end:
+            sleep(wait * random.uniform(0.5, 1))  # noqa: S311  those who wait together come back apart
+            wait = min(2 * wait, _LONGEST_WAIT)
+        return result
+
+    return call
 
 
 def with_cookies(event: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +244,8 @@ def apply() -> None:
     vars(app)["_port_is_bindable"] = lambda *_: False
     _wrap(lambda_runtime, "_PYTHON_WORKER_SCRIPT", with_error_types)
     _wrap(lambda_svc, "_execute_function_warm", lambda run: lambda *args: restore_error_type(run(*args)))
+    _wrap(lambda_svc, "invoke_async_with_retry", as_event)
+    _wrap(lambda_svc, "_execute_function", kept_while_throttled)
     _wrap(
         lambda_svc,
         "_execute_function_with_config_scope",

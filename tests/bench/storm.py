@@ -25,6 +25,7 @@ from typing import Any
 
 import boto3
 
+from infra.constructs.floor_plan import DOORS
 from infra.local import processes
 from infra.local.deploy import deploy
 from infra.local.engine import Engine, EngineState
@@ -39,8 +40,6 @@ WORKERS = 8
 PATIENCE = 240.0
 FUNCTION = "storm"
 PLAYBOOKS = "tests/bench/playbooks"
-DOORS = ("triage", "ask", "snapshot", "execute", "benchmark", "verify", "rollback", "close")
-"""The doors that are held to so many workers; the drafts, which are asked for asynchronously, are counted instead."""
 WORKER = re.compile(r"ministack-lambda-(grace-[a-z]+)-")
 CONTEXT = {
     "playbooks": json.dumps([PLAYBOOKS]),
@@ -201,7 +200,7 @@ def _prepare(storm: Storm) -> None:
     lambda_.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
     lambda_.publish_version(FunctionName=FUNCTION)
     for door in DOORS:
-        lambda_.put_function_concurrency(FunctionName=f"grace-{door}", ReservedConcurrentExecutions=WORKERS)
+        lambda_.put_function_concurrency(FunctionName=f"grace-{door.name}", ReservedConcurrentExecutions=WORKERS)
 
 
 def _code(release: int) -> bytes:
@@ -237,10 +236,12 @@ def _p12(storm: Storm) -> list[Row]:
     reported = [each["stopDate"].timestamp() - storm.sent[name] for name, each in verified.items()]
     transitions = _transitions(storm, next(iter(verified.values()))["executionArn"])
     workers = ", ".join(f"{name.removeprefix('grace-')} {count}" for name, count in sorted(storm.most_workers.items()))
+    widest = max(storm.most_workers.values(), default=0)
     how = f"{ALERTS} alerts, one each {EVERY_SECONDS} s, after {WARM_UP} to warm up; settle 1 s; {storm.state.name}"
     return [
         Row("P12", "complete tier 1 remediations", "≥ 100/min", f"{rate:.0f}/min", rate >= 100, how),
-        Row("P12", "executions in flight at once", "≥ 50", str(flight), flight >= 50, f"most workers: {workers}"),
+        Row("P12", "executions in flight at once", "≥ 50", str(flight), flight >= 50, "from the executions' own times"),
+        Row("P12", "workers of a door", "(told)", f"most {widest}", None, f"each held to {WORKERS}; seen: {workers}"),
         Row(
             "P12",
             "lost or done twice",

@@ -160,20 +160,21 @@ def _role(aws: Clients) -> str:
     return str(arn)
 
 
-def _function(aws: Clients) -> str:
+def _function(aws: Clients, name: str = "thrower", source: str = HANDLER) -> str:
     functions = aws("lambda")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("index.py", HANDLER)
+        archive.writestr("index.py", source)
     try:
         functions.create_function(
-            FunctionName="thrower",
+            FunctionName=name,
             Runtime="python3.13",
             Role=_role(aws),
             Handler="index.handler",
             Code={"ZipFile": buffer.getvalue()},
+            Timeout=10,
         )
-        functions.get_waiter("function_active_v2").wait(FunctionName="thrower", WaiterConfig={"Delay": 1})
+        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     except functions.exceptions.ResourceConflictException:
         pass
-    return "thrower"
+    return name
