@@ -1,19 +1,24 @@
 """The assets, built without Docker: the house and the doors with their bytecode, the dependencies, the catalogue.
 
 Everything is kept under `build/` by a digest of what it was made from, so a synth that changes nothing builds nothing.
+What no synth has used for a day goes when something new is built.
 CDK's archives carry dates of 1980, which makes Python distrust bytecode that is checked by date; ours is unchecked and
 belongs to the archive it travels in. It is written for each interpreter that will run it and is present here.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +33,8 @@ BUILD = ROOT / "build"
 REQUIREMENTS = ROOT / "requirements"
 CORE = ROOT / "layers" / "core" / "python" / "grace"
 DOORS = ROOT / "functions"
+UNUSED_SECONDS = 86_400
+"""After so long without a synth that used it an asset goes; no synth and no deploy takes nearly as long."""
 LAMBDA_PYTHON = "3.13"
 LAMBDA_PLATFORM = "aarch64-manylinux2014"
 
@@ -126,7 +133,7 @@ def _compiled(name: str, source: Path, place: str) -> Asset:
 def _built(name: str, digest: str, fill: Callable[[Path], None]) -> Asset:
     """Return `build/<name>-<digest>`, filling it first when it is not there. A half-built folder never has the name."""
     folder = BUILD / f"{name}-{digest[:16]}"
-    if not folder.is_dir():
+    if not _used(folder):
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix=f".{name}-") as work:
             fresh = Path(work) / "asset"
@@ -135,9 +142,43 @@ def _built(name: str, digest: str, fill: Callable[[Path], None]) -> Asset:
             try:
                 fresh.rename(folder)
             except OSError:  # another synth was faster; its folder is the same
-                if not folder.is_dir():
+                if not _used(folder):
                     raise
+        _drop_unused()
     return Asset(folder, digest)
+
+
+def _used(folder: Path) -> bool:
+    """Tell whether an asset is there, and note that it is used: its folder's date is when a synth last asked for it."""
+    if not BUILD.is_dir():
+        return False
+    with _alone():
+        try:
+            os.utime(folder)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _drop_unused() -> None:
+    """Remove what nobody has used for so long: other assets, and what builds that were killed left behind."""
+    limit = time.time() - UNUSED_SECONDS
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix=".unused-", ignore_cleanup_errors=True) as work, _alone():
+        for path in BUILD.iterdir():  # whoever asks for one of these meanwhile is told afterwards that it is not there
+            with suppress(FileNotFoundError):  # another synth's working folder, which it has removed by now
+                if path.stat().st_mtime < limit:
+                    path.rename(Path(work) / path.name)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the build folder, which two synths at once share; it goes with the process that holds it."""
+    lock = os.open(BUILD, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _digest(parts: Iterable[bytes]) -> str:

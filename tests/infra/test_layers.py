@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -116,6 +118,53 @@ def test_a_changed_source_is_another_asset(tmp_path: Path, monkeypatch: pytest.M
     second = layers.core()
     assert second.digest != first.digest
     assert (second.path / "python" / "grace" / "one.py").read_text() == "A = 2\n"
+
+
+def test_what_no_synth_has_used_for_a_day_goes_when_something_new_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = tmp_path / "build"
+    monkeypatch.setattr(layers, "BUILD", build)
+    forgotten, in_use, recent = (layers.data(text).path for text in ("forgotten", "in use", "recent"))
+    killed = build / ".core-killed"
+    (killed / "asset").mkdir(parents=True)
+    day_ago, today = time.time() - layers.UNUSED_SECONDS - 60, time.time() - layers.UNUSED_SECONDS + 3600
+    for path, when in ((forgotten, day_ago), (in_use, day_ago), (killed, day_ago), (recent, today)):
+        os.utime(path, (when, when))
+    assert layers.data("in use").path == in_use
+    assert forgotten.is_dir(), "what builds nothing removes nothing"
+    new = layers.data("new").path
+    assert set(build.iterdir()) == {in_use, recent, new}
+    assert (in_use / "python" / "grace_data" / "catalogue.json").read_text() == "in use"
+    assert layers.data("forgotten").path == forgotten
+    assert (forgotten / "python" / "grace_data" / "catalogue.json").read_text() == "forgotten"
+
+
+def test_what_another_synth_takes_up_while_this_one_clears_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's use comes between the look and the removal: it waits for the lock and then builds anew."""
+    monkeypatch.setattr(layers, "BUILD", tmp_path / "build")
+    asset = layers.data("shared").path
+    old = time.time() - layers.UNUSED_SECONDS - 60
+    os.utime(asset, (old, old))
+    others: list[threading.Thread] = []
+    rename = Path.rename
+
+    def slowly(path: Path, target: Path) -> Path:
+        if path == asset:
+            other = threading.Thread(target=layers.data, args=("shared",))
+            others.append(other)
+            other.start()
+            other.join(0.2)  # without the lock it is done by now, and what it was told is there goes
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", slowly)
+    layers.data("new")
+    for other in others:
+        other.join()
+    assert others
+    assert (asset / "python" / "grace_data" / "catalogue.json").read_text() == "shared"
 
 
 def test_a_build_that_breaks_off_leaves_nothing_that_looks_complete(
