@@ -64,6 +64,7 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
     where = gate.refs(ticket.contract_id, ticket.resource, ticket.playbook)
     loaded = load(ticket, services, step_ref, record, *where)
     step = loaded.view.get(step_ref)
+    gate.not_ended(loaded.head)
     if step and step.status is StepStatus.DONE:
         return _went(ticket)
     contract = loaded.contract

@@ -98,10 +98,19 @@ def asks_for(tier: int, mode: Mode) -> bool:
     return tier > 1 or mode is Mode.APPROVAL
 
 
-def _standing(loaded: Loaded) -> None:
-    head, contract = loaded.head, loaded.contract
+def not_ended(head: ContractHead) -> None:
+    """Refuse a contract that has come to its end: whoever runs a step of it again is too late.
+
+    Raises:
+        Refused: its status.
+    """
     if head.status in TERMINAL:
         raise Refused(head.status.value, f"the contract is {head.status.value} already")
+
+
+def _standing(loaded: Loaded) -> None:
+    head, contract = loaded.head, loaded.contract
+    not_ended(head)
     if head.stop:
         raise Refused("stopped", head.stop)
     if contract.mode is Mode.SHADOW:

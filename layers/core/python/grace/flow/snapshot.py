@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 
 from grace.actions.base import action
 from grace.errors import Busy, Refused
-from grace.flow.gate import asks
+from grace.flow.gate import asks, not_ended
 from grace.flow.loading import Loaded, advance, load, require_opt_in
 from grace.flow.looking import Look
 from grace.model.base import Model, canonical
 from grace.model.contract import (
     BEFORE_EFFECT,
-    TERMINAL,
     Call,
     Contract,
     ContractHead,
@@ -68,6 +67,7 @@ def snapshot(call: Call, services: Services) -> Ticket:
     loaded = load(call.ticket, services, lease_ref)
     head, contract = loaded.head, loaded.contract
     lease = loaded.view.get(lease_ref) or Lease(resource=contract.resource.arn, until=loaded.at)
+    not_ended(head)
     if head.snapshot and lease.owner == head.contract_id:
         return call.ticket
     _may_start(head, contract, call.ticket)
@@ -123,7 +123,7 @@ def lease_seconds(contract: Contract) -> int:
 
 
 def _may_start(head: ContractHead, contract: Contract, ticket: Ticket) -> None:
-    if head.status in TERMINAL or head.status not in BEFORE_EFFECT:
+    if head.status not in BEFORE_EFFECT:
         raise Refused(head.status.value, f"the contract is {head.status.value} already")
     if head.stop:
         raise Refused("stopped", head.stop)
