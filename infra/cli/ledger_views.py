@@ -53,6 +53,7 @@ _TOLD: dict[str, str] = {
     "contract.rolling_back": "it is put back, because: {reason}",
     "contract.rolled_back": "it was put back and measured: every field as before, the alarm no worse",
     "contract.safe_hold": "it could not be proved to be as before, and is left for a person",
+    "contract.expiry_waits": "its time to live is over, and it waits for {by}",
     "contract.expiring": "its time to live is over: {resource} is put back",
     "contract.expired_back": "what its time to live ended is as it was before: {restored} {says}",
     "contract.closed": "the contract ended: {status}",

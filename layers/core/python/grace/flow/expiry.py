@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from grace.actions.base import action
 from grace.errors import Busy, Mismatch, PermanentError
 from grace.flow import gate
-from grace.flow.loading import Loaded, advance
+from grace.flow.loading import Loaded, advance, load, ticket_for
 from grace.flow.resolve import start_rollback
+from grace.flow.snapshot import taken
 from grace.model.base import Json, Model
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
@@ -38,15 +39,52 @@ def expiry_of(contract: Contract, head: ContractHead) -> Expiry | None:
 
 
 def begin(expiry: Expiry, services: Services) -> str:
-    """Start the execution that puts an expired change back; one that runs already is left to run."""
+    """Start the execution that puts an expired change back; one that runs already is left to run.
+
+    While somebody else has the resource none is started: that is said once, and the sweep looks again.
+    """
     body_ref, head_ref = ref(Contract, expiry.contract_id), ref(ContractHead, expiry.contract_id)
-    view = services.store.read(body_ref, head_ref)
+    lease_ref = ref(Lease, expiry.resource)
+    view = services.store.read(body_ref, head_ref, lease_ref)
     contract, head = view.need(body_ref), view.need(head_ref)
     latest = f"{expiry.contract_id}-rb-{head.rollbacks}"
     if head.rollbacks and services.workflow.status(latest) == "RUNNING":
         return ""
+    if by := _kept(view.get(lease_ref), expiry.contract_id, services.clock.now(), services):
+        if not expiry.says:
+            _waits(contract, expiry, by, services)
+        return ""
     start_rollback(contract, "its time to live is over", services)
     return "put_back"
+
+
+def _kept(lease: Lease | None, contract_id: str, at: datetime, services: Services) -> str:
+    """Return the contract for which the resource is not to be touched now, or an empty string."""
+    if lease is None:
+        return ""
+    return lease.hold or (lease.owner if taken(lease, contract_id, at, services) else "")
+
+
+def _waits(contract: Contract, expiry: Expiry, by: str, services: Services) -> None:
+    """Say that a change stays longer than was promised; people are told before it is written."""
+    services.messages.notify(
+        "low",
+        f"put back later: {contract.playbook}"[:100],
+        f"What happened: the time to live of {contract.action.use} is over.\n"
+        f"To what: {expiry.resource}\n"
+        f"Is it safe now: it stays as it is while {by} has the resource.\n"
+        f"What next: grace show {by}; then it is put back by itself",
+    )
+    loaded = load(ticket_for(contract, needs_approval=False), services)
+    advance(
+        services,
+        loaded,
+        loaded.head,
+        door="reap",
+        command=("expiry_waits",),
+        entries=[EntryDraft(type="contract.expiry_waits", body={"by": by})],
+        items=[expiry.model_copy(update={"says": f"it waits for {by}"})],
+    )
 
 
 def put_back(loaded: Loaded, expiry: Expiry | None, lease: Lease | None, services: Services) -> None:
@@ -56,15 +94,14 @@ def put_back(loaded: Loaded, expiry: Expiry | None, lease: Lease | None, service
     never be put back (the resource is gone, we may not touch it) is told to people once, and not tried again.
 
     Raises:
-        Busy: another contract is at work on the resource; the next sweep tries again.
+        Busy: another contract is at work on the resource, or has not ended; the next sweep tries again.
         AnswerLost, TransientError: called again, this looks first.
     """
     if expiry is None or expiry.done or loaded.at < expiry.until:
         return
     lease = lease or Lease(resource=expiry.resource, until=loaded.at)
-    me = loaded.head.contract_id
-    if lease.hold or (lease.owner not in {"", me} and loaded.at < lease.until):
-        raise Busy(f"{expiry.resource} is held by {lease.hold or lease.owner}")
+    if by := _kept(lease, expiry.contract_id, loaded.at, services):
+        raise Busy(f"{expiry.resource} is held by {by}")
     loaded, lease = _leased(loaded, lease, services)
     try:
         says = _set(loaded, services)

@@ -139,12 +139,17 @@ def _lease_free(lease: Lease, loaded: Loaded, services: Services) -> None:
         raise Refused(
             "safe_hold", f"{lease.resource} is in safe-hold since {lease.hold}: release it with grace release first"
         )
-    others = lease.owner not in {"", contract.contract_id}
-    if others and (loaded.at < lease.until or _unfinished(lease.owner, services)):
+    if taken(lease, contract.contract_id, loaded.at, services):
         raise Busy(f"{lease.resource} is held by {lease.owner} until {lease.until.isoformat()}")
     if lease.last_action_at and loaded.at < lease.last_action_at + timedelta(seconds=contract.limits.cooldown):
         until = lease.last_action_at + timedelta(seconds=contract.limits.cooldown)
         raise Refused("cooldown", f"{lease.resource} was acted on recently; not again before {until.isoformat()}")
+
+
+def taken(lease: Lease, contract_id: str, at: datetime, services: Services) -> bool:
+    """Whether another contract may still act on the resource: by its lease, or by what it has begun and not ended."""
+    others = lease.owner not in {"", contract_id}
+    return others and (at < lease.until or _unfinished(lease.owner, services))
 
 
 def _unfinished(owner: str, services: Services) -> bool:

@@ -270,7 +270,10 @@ class Quarantined(Item):
 
 
 class Expiry(Item):
-    """That a change was kept for a time only: at `until` the values from before it are put back."""
+    """That a change was kept for a time only: at `until` the values from before it are put back.
+
+    `says` is how that ended where it is `done`, and before, for whom it waits.
+    """
 
     contract_id: str
     resource: str
