@@ -183,7 +183,7 @@ def _write(
             head=head.model_copy(update={"count": head.count + 1, "at": at}),
             was=own,
             entries=tuple(drafts),
-            at=at,
+            at=services.clock.now(),
             actor="grace",
             subsystem=NAME,
             items=(

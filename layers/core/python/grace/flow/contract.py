@@ -137,7 +137,7 @@ def _write(mission: Mission, contract: Contract, shown: Preview | None, services
             command=command_id("draft", contract.contract_id),
             head=head,
             entries=tuple(entries),
-            at=at,
+            at=services.clock.now(),
             actor="grace",
             subsystem="contract",
             items=(

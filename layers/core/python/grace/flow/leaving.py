@@ -36,7 +36,7 @@ def ended(mission: Mission, status: MissionStatus, reason: str, services: Servic
             ),
             was=mission,
             entries=(EntryDraft(type=f"mission.{status.value}", body={"reason": reason[:1000]}),),
-            at=at,
+            at=services.clock.now(),
             actor="grace",
             subsystem="contract",
         )
@@ -66,7 +66,7 @@ def unattended(mission: Mission, services: Services) -> None:
             ),
             was=mission,
             entries=(EntryDraft(type="mission.unattended", body={"days": ATTENTION.days}),),
-            at=at,
+            at=services.clock.now(),
             actor="grace",
             subsystem="reap",
         )

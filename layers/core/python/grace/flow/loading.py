@@ -110,7 +110,7 @@ def advance(
             head=head.model_copy(update={"updated_at": loaded.at}),
             was=loaded.head,
             entries=tuple(entries),
-            at=loaded.at,
+            at=services.clock.now(),
             actor=actor,
             subsystem=door,
             items=tuple(items),

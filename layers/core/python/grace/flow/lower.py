@@ -101,7 +101,7 @@ def _commit(order: _Order, after: Standing, services: Services) -> None:
             head=head.model_copy(update={"count": head.count + 1, "at": at}),
             was=was,
             entries=(EntryDraft(type=f"operator.{order.what}", body=order.body),),
-            at=at,
+            at=services.clock.now(),
             actor=f"person:{order.person}",
             subsystem="operate",
             items=(after,),

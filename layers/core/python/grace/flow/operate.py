@@ -84,7 +84,7 @@ def _kill_switch(order: Order, person: str, services: Services, *, on: bool) -> 
             head=head,
             was=was,
             entries=(EntryDraft(type="operator.stop" if on else "operator.resume", body={"reason": order.reason}),),
-            at=at,
+            at=services.clock.now(),
             actor=f"person:{person}",
             subsystem="operate",
         )
@@ -165,7 +165,7 @@ def _retry(order: Order, person: str, services: Services) -> str:
             ),
             was=mission,
             entries=(EntryDraft(type="operator.retry", body={"reason": order.reason}),),
-            at=at,
+            at=services.clock.now(),
             actor=f"person:{person}",
             subsystem="operate",
         )
@@ -195,7 +195,7 @@ def _dismiss(order: Order, person: str, services: Services) -> str:
             ),
             was=mission,
             entries=(EntryDraft(type="operator.dismiss", body={"reason": order.reason}),),
-            at=at,
+            at=services.clock.now(),
             actor=f"person:{person}",
             subsystem="operate",
         )

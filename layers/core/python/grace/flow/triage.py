@@ -88,7 +88,7 @@ def _write_quarantined(sha256: str, entry: EntryDraft, services: Services) -> bo
             head=head.model_copy(update={"at": at, "count": head.count + 1}),
             was=was,
             entries=(entry,),
-            at=at,
+            at=services.clock.now(),
             actor="grace",
             subsystem="triage",
             items=(Quarantined(sha256=sha256, at=at),),

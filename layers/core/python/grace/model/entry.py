@@ -61,6 +61,7 @@ class Commit:
     head: Head
     entries: tuple[EntryDraft, ...]
     at: datetime
+    """When it is written, by the writer's clock: the entries' time. What was decided earlier has times of its own."""
     actor: str
     subsystem: str
     was: Head | None = None
