@@ -272,12 +272,40 @@ def test_what_must_ask_needs_somebody_to_ask(tmp_path: Path, name: str, mode: Mo
             PEOPLE + '- {id: carl, name: C, mail: a@b.example, principals: ["arn:aws:iam::1:role/anna"]}',
             "stands for anna already: one person, one entry",
         ),
+        (
+            PEOPLE.replace("groups:", "subject: s-1, groups:"),
+            "'s-1' stands for anna already: one person, one entry",
+        ),
+        (PEOPLE + "- {id: carl, name: C, subject: bert}", "'bert' stands for bert already: one person, one entry"),
         ("- [1]", "must be a mapping"),
     ],
 )
 def test_a_wrong_list_of_people_is_named_with_its_fix(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(InvalidPlaybook, match=sentence):
         build(rules=(), examples=[EVENTS], people=people(tmp_path, text))
+
+
+SESSION = "arn:aws:sts::1:assumed-role/anna"
+
+
+@pytest.mark.parametrize("first", ["anna", "carl"])
+def test_f29_a_session_of_a_role_that_is_somebody_is_nobody_else(tmp_path: Path, first: str) -> None:
+    """Otherwise two people stand for one principal, and who is meant hangs on the order of the file."""
+    carl = f'- {{id: carl, name: C, principals: ["{SESSION}/carl"]}}\n'
+    text = PEOPLE + carl if first == "anna" else carl + PEOPLE
+    with pytest.raises(InvalidPlaybook, match="of carl is a session of a role that stands for anna"):
+        build(rules=(), examples=[EVENTS], people=people(tmp_path, text))
+
+
+def test_two_people_with_a_session_each_of_one_role_are_two(tmp_path: Path) -> None:
+    text = "\n".join(f'- {{id: {n}, name: N, subject: {n}, principals: ["{SESSION}/{n}"]}}' for n in ("ada", "bob"))
+    made = build(rules=(), examples=[EVENTS], people=people(tmp_path, text)).directory
+    assert [p.id for n in ("ada", "bob") if (p := made.by_principal(f"{SESSION}/{n}"))] == ["ada", "bob"]
+
+
+def test_a_subject_stands_for_its_person(tmp_path: Path) -> None:
+    made = build(rules=(), examples=[EVENTS], people=people(tmp_path, "- {id: ada, name: A, subject: s-1}")).directory
+    assert [person and person.id for person in map(made.by_claim, ("s-1", "S-1"))] == ["ada", None]
 
 
 @pytest.mark.parametrize(

@@ -161,14 +161,15 @@ class Directory(Model):
 
     def by_principal(self, arn: str) -> Person | None:
         """Return the person behind an IAM principal; an assumed role's session counts as its role."""
-        role = _role_of(arn)
+        role = role_of(arn)
         return next((p for p in self.people if arn in p.principals or (role and role in p.principals)), None)
 
     def by_claim(self, claim: str) -> Person | None:
-        """Return the person whom an id, a mail address in any case, or an IAM principal stands for."""
+        """Return the person whom an id, a mail address in any case, a subject or an IAM principal stands for."""
         return (
             self.by_id(claim)
             or next((p for p in self.people if p.mail and p.mail.lower() == claim.lower()), None)
+            or self.by_subject(claim)
             or self.by_principal(claim)
         )
 
@@ -193,7 +194,7 @@ class Directory(Model):
         return (person,) if person else ()
 
 
-def _role_of(arn: str) -> str | None:
+def role_of(arn: str) -> str | None:
     """Return the role's ARN for an assumed-role session ARN."""
     head, _, tail = arn.partition(":assumed-role/")
     if not tail:

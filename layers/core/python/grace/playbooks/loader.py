@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from grace.errors import InvalidPlaybook
-from grace.model.approval import Directory, Person, Rota
+from grace.model.approval import Directory, Person, Rota, role_of
 from grace.model.base import canonical, sha256_hex
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.playbook import PlaybookSpec
@@ -63,8 +63,9 @@ def load_people(path: Path) -> Directory:
     """Return the directory of people: a list of people, or a mapping of `people` and `rotas`.
 
     Raises:
-        InvalidPlaybook: an entry is wrong; two people share an id, a principal or a mailbox, which would be one person
-            twice; or a rota names somebody who is not there, or has the name of a group.
+        InvalidPlaybook: an entry is wrong; two people share an id, a principal, a mailbox or a subject, or one has a
+            session of the other's role, which would be one person twice; or a rota names somebody who is not there, or
+            has the name of a group.
     """
     document = read_yaml(path)
     if isinstance(document, list):
@@ -90,12 +91,20 @@ def load_people(path: Path) -> Directory:
 def _nobody_twice(directory: Directory, path: Path) -> None:
     taken: dict[str, str] = {}
     for person in directory.people:
-        for claim in (person.id, *person.principals, *([person.mail.lower()] if person.mail else [])):
+        for claim in filter(None, dict.fromkeys((person.id, *person.principals, person.mail.lower(), person.subject))):
             if claim in taken:
                 raise InvalidPlaybook(
                     f"{path.name}: {claim!r} stands for {taken[claim]} already: one person, one entry"
                 )
             taken[claim] = person.id
+    for person in directory.people:
+        for arn in person.principals:
+            owner = taken.get(role_of(arn) or "", person.id)
+            if owner != person.id:
+                raise InvalidPlaybook(
+                    f"{path.name}: {arn!r} of {person.id} is a session of a role that stands for {owner}: give one of "
+                    "them another principal"
+                )
 
 
 def _rotas_lead_to_people(directory: Directory, path: Path) -> None:
