@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from grace.evidence.settle import publish_seconds
 from grace.gateways.memory import MemoryClock
 from grace.model.expectation import Guard, MetricLine
 from grace.model.signal import MetricRef, SeriesKey
@@ -46,7 +47,7 @@ class Level:
 class Reality:
     """`ports.Metrics` and `ports.Alarms` of one incident that began at `began`.
 
-    `fixed_at` is when the resource came into a state that is well; the alarm needs two of its periods to see it.
+    `fixed_at` is when the resource came into a state that is well; one good period brings an alarm of two of two back to OK.
     """
 
     def __init__(self, clock: MemoryClock, began: datetime, alarm: AlarmFacts | None) -> None:
@@ -76,7 +77,7 @@ class Reality:
                 self._level(series)
 
     def fetch(self, requests: Sequence[SeriesRequest]) -> list[list[tuple[int, float]]]:
-        """Return what has been published by now; a period is published when it is over."""
+        """Return what has been published by now: a period some time after it is over."""
         return [self._points(request) for request in requests]
 
     def describe(self, name: str) -> AlarmFacts | None:
@@ -102,14 +103,14 @@ class Reality:
     def _quiet_at(self, period: int) -> datetime:
         assert self.fixed_at is not None
         first = self.fixed_at.timestamp() // period * period + period
-        return datetime.fromtimestamp(first + 2 * period, UTC)
+        return datetime.fromtimestamp(first + period + publish_seconds(period), UTC)
 
     def _points(self, request: SeriesRequest) -> list[tuple[int, float]]:
         level, period = self.levels.get(request.metric.key), request.metric.period
         if level is None:
             return []
         start = max(request.start, int((self.began - timedelta(seconds=HISTORY)).timestamp()))
-        end = min(request.end, int(self.clock.now().timestamp()) - period + 1)
+        end = min(request.end, int(self.clock.now().timestamp()) - publish_seconds(period) - period + 1)
         well, ill, began = level.good, level.bad, self.began.timestamp() - period
         fixed = self.fixed_at.timestamp() if self.fixed_at else float("inf")
         return [

@@ -51,10 +51,18 @@ def example(name: str) -> tuple[str, Signal]:
 
 
 class Scene(World):
-    """One incident. With `works` the action mends what is wrong; without, it changes the resource and nothing else."""
+    """One incident. With `works` the action mends what is wrong; without, it changes the resource and nothing else.
 
-    def __init__(self, playbook: str, *, works: bool = True, mode: Mode = Mode.AUTONOMOUS) -> None:
+    `period` is the alarm's, in seconds, where it is not that of the example.
+    """
+
+    def __init__(
+        self, playbook: str, *, works: bool = True, mode: Mode = Mode.AUTONOMOUS, period: int | None = None
+    ) -> None:
         self.body, self.signal = example(playbook)
+        if period and self.signal.metric:
+            metric = self.signal.metric.model_copy(update={"period": period})
+            self.signal = self.signal.model_copy(update={"metric": metric})
         self.playbook = playbooks()[playbook]
         super().__init__((self.playbook,), mode)
         self.policy = policies(account=self.signal.account, region=self.signal.region)
@@ -139,7 +147,7 @@ class Scene(World):
 
     def _promises(self, alarm: AlarmFacts | None) -> tuple[tuple[Expectation, ...], tuple[Guard, ...]]:
         """Compile the playbook's promises, once for all scenes of it: they are the same in each."""
-        spec, key = self.playbook.spec, self.playbook.digest
+        spec, key = self.playbook.spec, f"{self.playbook.digest} {self.signal.metric}"
         if key in _COMPILED:
             return _COMPILED[key]
         ask = self.act.ask.model_validate({key: value for key, value in spec.action.items() if key != "use"})

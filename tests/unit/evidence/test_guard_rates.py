@@ -40,6 +40,8 @@ def ar1(rng: random.Random, n: int, memory: float = 0.5) -> list[float]:
 
 MODELS: dict[str, Noise] = {"normal": normal, "log-normal": log_normal, "AR(1) 0.5": ar1}
 SIZES = [(30, 30), (30, 120)]
+FEW = [(30, 5), (30, 8)]
+"""The points there are a few minutes after the action."""
 by_model = pytest.mark.parametrize("model", MODELS)
 by_size = pytest.mark.parametrize(("before", "after"), SIZES)
 
@@ -53,6 +55,7 @@ def rates(
     noise: float = 0.75,
     tolerance: float = 1.0,
     worse: Worse = "higher",
+    min_samples: int = 30,
 ) -> Counter[GuardKind]:
     sign = 1 if worse == "higher" else -1
     found: Counter[GuardKind] = Counter()
@@ -60,7 +63,11 @@ def rates(
         rng = random.Random(f"{model} {before} {after} {seed}")
         healthy = [MEAN + noise * v for v in MODELS[model](rng, before)]
         now = [MEAN + noise * v + sign * shift for v in MODELS[model](rng, after)]
-        found[judge_guard(healthy, now, worse=worse, tolerance=Tolerance(absolute=tolerance)).kind] += 1
+        found[
+            judge_guard(
+                healthy, now, worse=worse, tolerance=Tolerance(absolute=tolerance), min_samples=min_samples
+            ).kind
+        ] += 1
     said = ", ".join(f"{kind} {found[kind]} of {RUNS}" for kind in GuardKind)
     print(
         f"\n{model}, n {before}/{after}, {worse} is worse, noise {noise}, shift {shift:+}, tolerance {tolerance}: {said}"
@@ -114,3 +121,27 @@ def test_without_the_effective_sample_size_correlated_noise_would_flag_too_often
     """The mechanism is needed: read as independent, AR(1) noise breaks the 5 % bound the tests above hold."""
     monkeypatch.setattr("grace.evidence.guards._lag_one_correlation", lambda *_: 0.0)
     assert rates("AR(1) 0.5", 30, 30, shift=0, tolerance=0)[GuardKind.WORSE] > 0.05 * RUNS
+
+
+@by_model
+@pytest.mark.parametrize(("before", "after"), FEW)
+@pytest.mark.parametrize("tolerance", [0.0, 1.0])
+def test_with_few_points_it_flags_no_more_often(model: str, before: int, after: int, tolerance: float) -> None:
+    assert rates(model, before, after, shift=0, tolerance=tolerance, min_samples=5)[GuardKind.WORSE] <= 0.05 * RUNS
+
+
+@by_model
+@pytest.mark.parametrize(("before", "after"), FEW)
+def test_with_few_points_an_improvement_never_flags(model: str, before: int, after: int) -> None:
+    assert rates(model, before, after, shift=-1.0, min_samples=5)[GuardKind.WORSE] == 0
+
+
+@by_model
+@pytest.mark.parametrize(("before", "after"), FEW)
+def test_with_few_points_a_regression_is_found_or_said_to_be_out_of_sight(model: str, before: int, after: int) -> None:
+    assert rates(model, before, after, shift=2, min_samples=5)[GuardKind.PASSED] <= 0.05 * RUNS
+
+
+@pytest.mark.parametrize("model", ["normal", "log-normal"])
+def test_eight_points_find_twice_the_tolerance_in_nine_of_ten(model: str) -> None:
+    assert rates(model, 30, 8, shift=2, min_samples=5)[GuardKind.WORSE] >= 0.9 * RUNS

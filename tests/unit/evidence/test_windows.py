@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grace.evidence.series import Series
 from grace.evidence.settle import AlarmSettings, Missing
-from grace.evidence.windows import COMPARISONS, after_window, before_window, during_window
+from grace.evidence.windows import COMPARISONS, before_window
 from grace.model.contract import Window
 
 P = 60
@@ -131,61 +131,3 @@ def test_a_healthy_window_holds_no_breaching_datapoint_and_ends_at_one(notation:
         assert notation[window.end // P] == "#"
     assert 120 <= window.end - window.start <= 600
     assert window.start % P == window.end % P == 0
-
-
-@pytest.mark.parametrize(
-    ("action_start", "approved_at", "expected"),
-    [
-        (1000, None, Window(start=660, end=960)),
-        (960, None, Window(start=660, end=960)),
-        (1000, 700, Window(start=720, end=960)),
-        (1000, 900, Window(start=900, end=960)),
-        (1000, 901, None),  # approved in the last whole period before the action
-        (1000, 999, None),
-    ],
-)
-def test_during_lies_between_approval_and_action(
-    action_start: int, approved_at: int | None, expected: Window | None
-) -> None:
-    assert during_window(action_start=action_start, period=P, length=300, approved_at=approved_at) == expected
-
-
-@pytest.mark.parametrize(
-    ("now", "expected"),
-    [
-        (1219, None),
-        (1220, None),
-        (1299, None),
-        (1320, Window(start=1260, end=1320)),
-        (1379, Window(start=1260, end=1320)),
-        (9999, Window(start=1260, end=1560)),
-    ],
-)
-def test_after_starts_settled_and_ends_at_now_or_its_length(now: int, expected: Window | None) -> None:
-    assert after_window(action_end=1000, settle=220, now=now, period=P, length=300) == expected
-
-
-def test_a_negative_settle_is_refused() -> None:
-    with pytest.raises(ValueError, match="0 or more"):
-        after_window(action_end=0, settle=-1, now=100, period=P, length=60)
-
-
-@given(
-    st.integers(0, 10_000),
-    st.integers(0, 900),
-    st.integers(0, 900),
-    st.integers(0, 2000),
-    st.sampled_from([10, 60, 300]),
-)
-def test_no_datapoint_mixes_before_and_after_the_action(
-    start: int, took: int, settle: int, waited: int, period: int
-) -> None:
-    end = start + took
-    during = during_window(action_start=start, period=period, length=1200)
-    after = after_window(action_end=end, settle=settle, now=end + settle + waited, period=period, length=1200)
-    grid = Series.of(period, [(t - t % period, 0.0) for t in range(0, 15_000, period)])
-    if during is not None:
-        assert all(t + period <= start for t in grid.between(during.start, during.end).timestamps)
-    if after is not None:
-        kept = grid.between(after.start, after.end).timestamps
-        assert all(end + settle <= t and t + period <= end + settle + waited for t in kept)

@@ -155,7 +155,7 @@ def test_in_shadow_a_storm_on_one_service_is_judged_once() -> None:
 
 def test_another_alarm_after_a_success_is_a_new_incident_though_the_window_is_open() -> None:
     """It must not vanish into a mission that is over and that nobody looks at."""
-    world = shop()
+    world = shop(group_window=1800)
     incident(world)
     world.clock.advance(1)
     assert world.clock.now() < missions(world)[0].attach_until

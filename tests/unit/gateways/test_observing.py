@@ -138,6 +138,34 @@ def test_all_series_are_one_call_and_a_series_over_two_windows_is_one_query() ->
     assert all(set(query) == {"Id", "MetricStat"} for query in arguments["MetricDataQueries"])
 
 
+def test_periods_are_counted_from_a_start_that_is_on_the_grid_of_all_of_them() -> None:
+    """CloudWatch begins its periods at the start it is given: from 12:03:20 on, a five-minute sum is of no five minutes
+    that anybody else means.
+    """
+    aws = pages({"MetricDataResults": []})
+    long = ERRORS.model_copy(update={"period": 300})
+    CloudWatchMetrics(aws).fetch([SeriesRequest(LATENCY, 1000, 2000), SeriesRequest(long, 1100, 2100)])
+    [(_, _, arguments)] = aws.calls
+    assert (arguments["StartTime"], arguments["EndTime"]) == (at(900), at(2100))
+
+
+def test_series_of_less_than_a_minute_are_asked_apart_and_each_window_for_itself() -> None:
+    """From a start of three hours ago CloudWatch gives no such point at all, also none of the last minutes."""
+    aws = pages({"MetricDataResults": []}, {"MetricDataResults": []}, {"MetricDataResults": []})
+    short = LATENCY.model_copy(update={"period": 10})
+    CloudWatchMetrics(aws).fetch(
+        [
+            SeriesRequest(short, 20_005, 20_100),
+            SeriesRequest(LATENCY, 600, 20_100),
+            SeriesRequest(short, 605, 1200),
+        ]
+    )
+    spans = [(arguments["StartTime"], arguments["EndTime"]) for _, _, arguments in aws.calls]
+    assert spans == [(at(600), at(20_100)), (at(20_000), at(20_100)), (at(600), at(1200))]
+    periods = [[q["MetricStat"]["Period"] for q in arguments["MetricDataQueries"]] for _, _, arguments in aws.calls]
+    assert periods == [[60], [10], [10]]
+
+
 def test_pages_are_put_together() -> None:
     aws = pages(
         {"MetricDataResults": [{"Id": "m0", "Timestamps": [at(60)], "Values": [1.0], "StatusCode": "PartialData"}],

@@ -14,12 +14,15 @@ from grace.model.contract import Window
 from grace.model.expectation import Guard, MetricLine
 from grace.model.records import Observation
 from grace.model.signal import MetricRef
+from grace.probes.base import PROOF_SECONDS, probe_of
 from grace.probes.measure import compile_promises, measure, prove
 from tests.unit.probes.world import ACTED, ALARM_METRIC, DIMENSIONS, HEALTHY, NOW, Ports, alarm, context, reading, spec
 
 ERRORS = MetricRef(namespace="AWS/Lambda", name="Errors", stat="Sum", period=60, dimensions=DIMENSIONS)
 CALLS = ERRORS.model_copy(update={"name": "Invocations"})
 LATENCY = ERRORS.model_copy(update={"name": "Duration", "stat": "p95"})
+PUBLISHED = NOW + 60
+"""When what was measured until `NOW` can be read, a minute at a time."""
 RATIO = {"metric": {"ratio": ["AWS/Lambda Errors", "AWS/Lambda Invocations"]}, "within": "5m", "is": {"below": 0.02}}
 
 
@@ -31,7 +34,7 @@ def line(fields: dict[str, Any], **changes: Any) -> MetricLine:
 
 def observe(fields: dict[str, Any], ports: Any, **changes: Any) -> Observation:
     compiled = line(fields, alarm=alarm())
-    return measure([compiled], [], reading(ports, **changes)).observations[0]
+    return measure([compiled], [], reading(ports, **({"now": PUBLISHED} | changes))).observations[0]
 
 
 def put(ports: Ports, metric: MetricRef, *values: float, start: int = ACTED) -> Ports:
@@ -119,7 +122,7 @@ def test_only_whole_periods_after_the_action_count() -> None:
     """The period the action falls into, and the one still filling, are full of good news that must not count."""
     ports = put(Ports(), LATENCY, 0.1, start=ACTED - 60)
     ports.metrics.put(LATENCY, [(ACTED, 0.1), (NOW - 60, 0.1)])
-    late = {"since": ACTED + 10, "now": NOW - 10}
+    late = {"since": ACTED + 10, "now": PUBLISHED - 10}
     fields = {"metric": "AWS/Lambda Duration p95", "is": {"below": 1}, "min_samples": 1}
     assert observe(fields, ports, **late).result == "inconclusive"
     ports.metrics.put(LATENCY, [(ACTED + 60, 0.1)])
@@ -156,7 +159,7 @@ def test_a_multiple_of_the_healthy_window() -> None:
 def test_the_alarms_own_series_and_its_threshold_from_the_good_side() -> None:
     ports = put(Ports(), ALARM_METRIC, *[0.5] * 30)
     fields = {"metric": "alarm", "is": "not breaching", "within": "5m"}
-    seen = observe(fields, ports)
+    seen = observe(fields, ports, now=NOW + 10)
     assert (seen.result, seen.expected, seen.samples) == ("passed", "at most 0.5", 30)
     assert line(fields, alarm=alarm()).series == (ALARM_METRIC,)
 
@@ -224,15 +227,36 @@ def test_a_wrong_line_is_named_with_its_fix(fields: dict[str, Any], sentence: st
         line(fields, alarm=alarm())
 
 
+def test_a_period_that_is_hardly_over_is_not_published_yet() -> None:
+    """What CloudWatch has of it is a part, or nothing: the last whole minute is left out until a minute later."""
+    ports = put(Ports(), LATENCY, 0.1, 0.1, 0.1, 0.1, 9)
+    fields = {"metric": "AWS/Lambda Duration p95", "is": {"below": 1}, "within": "2m", "min_samples": 2}
+    assert observe(fields, ports, now=PUBLISHED - 1).result == "passed"
+    assert observe(fields, ports, now=PUBLISHED).result == "failed"
+
+
+@pytest.mark.parametrize(("period", "within"), [(10, 120), (60, 120), (120, 240), (300, 600), (900, 1800)])
+def test_a_stretch_holds_the_points_it_is_judged_by(period: int, within: int) -> None:
+    """A playbook is written for any alarm; `within: 2m` of a five-minute series would never hold two points."""
+    metric = ALARM_METRIC.model_copy(update={"period": period})
+    fields = {"metric": "alarm", "is": "not breaching", "within": "2m", "min_samples": 2}
+    compiled = line(fields, alarm=alarm(metric=metric))
+    assert compiled.within == within
+    assert probe_of(compiled).ripens(compiled) == 3 * period + (60 if period >= 60 else 10)
+
+
 # proof
 
 
 def test_d2_a_series_without_data_for_three_hours_is_refused() -> None:
+    """A little less: a question that is three hours old when it arrives has no points of less than a minute."""
     compiled = line(RATIO)
-    ports = put(put(Ports(), ERRORS, 0, start=NOW - 3 * 3600 - 60), CALLS, 5, start=NOW - 3 * 3600 - 60)
+    first = NOW - PROOF_SECONDS
+    assert 2.9 * 3600 < PROOF_SECONDS < 3 * 3600
+    ports = put(put(Ports(), ERRORS, 0, start=first - 60), CALLS, 5, start=first - 60)
     with pytest.raises(Unobservable, match="no data for three hours"):
         prove([compiled], context(), ports)
-    put(put(ports, ERRORS, 0, start=NOW - 3 * 3600), CALLS, 5, start=NOW - 3 * 3600)
+    put(put(ports, ERRORS, 0, start=first), CALLS, 5, start=first)
     prove([compiled], context(), ports)
 
 
@@ -313,7 +337,6 @@ def guard(**changes: Any) -> Guard:
 
 def judged(compiled: Guard, old: list[float], new: list[float], **changes: Any) -> Any:
     ports = put(put(Ports(), LATENCY, *old, start=HEALTHY.start), LATENCY, *new, start=NOW - 3600)
-    ports.metrics.put(LATENCY, [])
     return measure([], [compiled], reading(ports, since=NOW - 3600, **changes)).guards[0]
 
 
@@ -330,7 +353,7 @@ def test_a_guard_flags_what_got_worse_and_nothing_else() -> None:
 
 
 def test_a_guard_without_enough_of_either_window_is_inconclusive_and_says_so() -> None:
-    few = judged(guard(), NOISE, NOISE[:10])
+    few = judged(guard(min_samples=30), NOISE, NOISE[:10])
     assert (few.result, few.samples_before, few.samples_after) == ("inconclusive", 40, 10)
     assert "30 of each are needed" in few.note
     measured = measure([], [guard()], reading(Ports(), before=None))

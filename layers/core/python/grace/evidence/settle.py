@@ -19,6 +19,14 @@ _EXTRA_PERIODS = 2  # the guide's tables retrieve 5 datapoints for 3 evaluation 
 _HOUR, _DAY = 3600, 86_400
 
 
+def publish_seconds(period: int) -> int:
+    """Seconds allowed for a datapoint to arrive after its period of `period` seconds ended: 60, and 10 below a minute.
+
+    CloudWatch promises no figure; these are Grace's own allowance. Too small only makes the first look come too early.
+    """
+    return 60 if period >= 60 else 10
+
+
 class UnsupportedAlarm(ValueError):
     """The alarm has no period of its own to compute from, for example a composite one; the sentence says what to do."""
 
@@ -92,12 +100,8 @@ class AlarmSettings:
 
     @property
     def publish_seconds(self) -> int:
-        """Seconds allowed for a datapoint to arrive after its period ended: 60, and 10 for high resolution.
-
-        CloudWatch promises no figure; these are Grace's own allowance. Too small only makes the first look come too
-        early.
-        """
-        return 10 if self.high_resolution else 60
+        """Seconds allowed for a datapoint of the alarm's to arrive after its period ended."""
+        return publish_seconds(self.period)
 
 
 def alarm_state(datapoints: Sequence[bool | None], settings: AlarmSettings, previous: AlarmState) -> AlarmState:

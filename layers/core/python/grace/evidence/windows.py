@@ -1,6 +1,6 @@
-"""The reference windows: `before` the incident, `during` it, and `after` the action.
+"""The reference window: `before` the incident.
 
-Every boundary is a multiple of the period and every window half-open, so no datapoint mixes two of them. Times are
+Every boundary is a multiple of the period and the window half-open, so no datapoint mixes two of them. Times are
 epoch seconds and arguments: this module knows no clock. Read a window with `Series.between`, which also keeps longer
 periods whole.
 """
@@ -77,33 +77,6 @@ def before_window(
         start = at if found is False else start
         at -= period
     return Window(start=start, end=end) if end - start >= minimum else None
-
-
-def during_window(*, action_start: int, period: int, length: int, approved_at: int | None = None) -> Window | None:
-    """Up to `length` seconds directly before the action, not reaching back before the approval: whole periods only.
-
-    It shows what was wrong when the action started; it is never used to fail. None when no whole period fits (the
-    action followed the approval at once).
-    """
-    end = _floor(action_start, period)
-    start = _ceil(end - length, period)
-    if approved_at is not None:
-        start = max(start, _ceil(approved_at, period))
-    return Window(start=start, end=end) if start < end else None
-
-
-def after_window(*, action_end: int, settle: int, now: int, period: int, length: int) -> Window | None:
-    """From the first whole period after the action has settled, up to `length` seconds or as far as `now`.
-
-    The last period is the last one complete at `now`. `settle` in seconds. A datapoint may be published late: pass
-    `now` minus `AlarmSettings.publish_seconds` to leave out the one that is still filling. None when no whole period
-    has passed yet. Raises ValueError for a negative `settle`.
-    """
-    if settle < 0:
-        raise ValueError(f"settle is a number of seconds, 0 or more, got {settle}")
-    start = _ceil(action_end + settle, period)
-    end = min(_floor(now, period), _floor(start + length, period))
-    return Window(start=start, end=end) if start < end else None
 
 
 def _floor(at: int, period: int) -> int:

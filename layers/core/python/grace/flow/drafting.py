@@ -18,15 +18,15 @@ from grace.model.base import Model
 from grace.model.catalogue import CataloguedPlaybook
 from grace.model.contract import Contract, Limits, Mode, PlannedAction, Undo, Window
 from grace.model.diagnosis import Diagnosis
-from grace.model.expectation import Expectation, Guard, MetricLine
+from grace.model.expectation import AlarmLine, Expectation, Guard, MetricLine
 from grace.model.mission import Mission
 from grace.model.resource import Owner, ResourceRef
 from grace.model.shown import shown, worded
-from grace.model.signal import Signal
+from grace.model.signal import MetricRef, Signal
 from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest
-from grace.probes.base import PROOF_SECONDS
-from grace.probes.measure import PromiseContext, compile_promises, prove
+from grace.probes.base import PROOF_SECONDS, probe_of
+from grace.probes.measure import PromiseContext, compile_promises, guard_ripens, prove
 from grace.resources.base import CHANGED_BY_TAG, GUARD_TAG, Captured, Restorable, resource_type
 
 HEALTHY_SECONDS = 1800
@@ -37,6 +37,8 @@ LOOK_BACK = 3 * 3600
 """How far back the alarm's own series is read to find where the incident began."""
 DURING_SECONDS = 300
 SETTLE_WITHOUT_ALARM = 60
+SETTLE_LIMIT = 7200
+"""The longest a contract may wait for its verdict, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +143,36 @@ def plan_of(chosen: Chosen, alarm: AlarmFacts | None, look: Look) -> Plan:
         http_hosts=look.catalogue.http_hosts,
     )
     expect, guards = compile_promises(spec, context)
+    settle = _settle(spec.settle, alarm, expect, guards)
     _read_ahead(expect, alarm, look)
     before = healthy_window(alarm, look)
     prove(expect, replace(context, healthy=before), look)
-    return Plan(chosen, parameters, expect, guards, before, _settle(spec.settle, alarm))
+    return Plan(chosen, parameters, tuple(_not_before(line, settle) for line in expect), guards, before, settle)
 
 
 def _read_ahead(expect: Sequence[Expectation], alarm: AlarmFacts | None, look: Look) -> None:
     """Fetch in one call what the healthy window and the proof of the promises will ask for."""
     now = int(look.clock.now().timestamp())
     series = {metric.key: metric for line in expect if isinstance(line, MetricLine) for metric in line.series}
-    start, end = now - PROOF_SECONDS, now
-    if alarm and alarm.metric:
-        at = int(alarm.changed_at.timestamp())
-        series |= {alarm.metric.key: alarm.metric}
-        start, end = min(start, at - LOOK_BACK), max(end, at + alarm.metric.period)
-    look.metrics.fetch([SeriesRequest(metric, start, end) for metric in series.values()])
+    wanted = [SeriesRequest(metric, now - PROOF_SECONDS, now) for metric in series.values()]
+    settings = _settings(alarm)
+    if alarm and alarm.metric and settings:
+        wanted.append(_history(alarm, alarm.metric, settings, now))
+    look.metrics.fetch(wanted)
+
+
+def _history(alarm: AlarmFacts, metric: MetricRef, settings: AlarmSettings, now: int) -> SeriesRequest:
+    """The alarm's own series, from long enough before it went off to find where the incident began."""
+    at = int(alarm.changed_at.timestamp())
+    reach = settings.evaluation_range * settings.period + _healthy_minimum(settings)
+    start = at - max(LOOK_BACK, reach)
+    if settings.high_resolution:
+        start = max(start, now - PROOF_SECONDS)
+    return SeriesRequest(metric, start, at + settings.period)
+
+
+def _healthy_minimum(settings: AlarmSettings) -> int:
+    return HEALTHY_MINIMUM_PERIODS * settings.period
 
 
 def healthy_window(alarm: AlarmFacts | None, look: Look) -> Window | None:
@@ -166,25 +182,49 @@ def healthy_window(alarm: AlarmFacts | None, look: Look) -> Window | None:
         return None
     if alarm.comparison not in COMPARISONS:
         return None
-    at = int(alarm.changed_at.timestamp())
-    [points] = look.metrics.fetch([SeriesRequest(alarm.metric, at - LOOK_BACK, at + settings.period)])
-    window = before_window(
+    [points] = look.metrics.fetch([_history(alarm, alarm.metric, settings, int(look.clock.now().timestamp()))])
+    return before_window(
         Series.of(settings.period, points),
         settings,
         threshold=alarm.threshold,
         comparison=alarm.comparison,
-        alarm_at=at,
-        length=HEALTHY_SECONDS,
-        minimum=HEALTHY_MINIMUM_PERIODS * settings.period,
+        alarm_at=int(alarm.changed_at.timestamp()),
+        length=max(HEALTHY_SECONDS, _healthy_minimum(settings)),
+        minimum=_healthy_minimum(settings),
     )
-    return Window(start=window.start, end=window.end) if window else None
 
 
-def _settle(said: int | str, alarm: AlarmFacts | None) -> int:
-    if isinstance(said, int):
-        return said
+def _settle(said: int | str, alarm: AlarmFacts | None, expect: Sequence[Expectation], guards: Sequence[Guard]) -> int:
+    """Return the seconds from the action to the verdict: what the playbook says, or more where nothing could be judged.
+
+    Nothing is judged before the alarm can be, and before each line has its points. `auto` waits for the guards, too, but
+    not for one whose period is longer than the alarm's: how closely the alarm looks is how soon its owner wants to know.
+
+    Raises:
+        Refused: `unobservable`, it would take longer than a contract may.
+    """
     settings = _settings(alarm)
-    return settle_seconds(settings) if settings else SETTLE_WITHOUT_ALARM
+    needs = [probe_of(line).ripens(line) for line in expect]
+    needs.append(settle_seconds(settings) if settings else 0)
+    if isinstance(said, int):
+        needs.append(said)
+    elif settings:
+        needs += [guard_ripens(guard) for guard in guards if guard.series[0].period <= settings.period]
+    else:
+        needs.append(SETTLE_WITHOUT_ALARM)
+    settle = max(needs)
+    if settle > SETTLE_LIMIT:
+        raise Refused(
+            "unobservable",
+            f"what is promised could be judged {settle} s after the action, and {SETTLE_LIMIT} s are the limit: "
+            "promise on series and alarms of shorter periods",
+        )
+    return settle
+
+
+def _not_before(line: Expectation, settle: int) -> Expectation:
+    """An alarm that must recover has until the verdict at the least."""
+    return line.model_copy(update={"within": max(line.within, settle)}) if isinstance(line, AlarmLine) else line
 
 
 def _settings(alarm: AlarmFacts | None) -> AlarmSettings | None:

@@ -15,7 +15,7 @@ from grace.model.records import GuardReading
 from grace.ports import SeriesRequest
 from grace.probes._lines import read, short
 from grace.probes._series import check_spec, compile_series, metric_spec, requests, source_of, values
-from grace.probes.base import PromiseContext, Reading, Seen
+from grace.probes.base import PromiseContext, Reading, Seen, samples_after
 
 _RESULT: dict[GuardKind, Literal["passed", "worse", "inconclusive"]] = {
     GuardKind.PASSED: "passed",
@@ -35,7 +35,7 @@ class GuardSpec(Model):
     metric: Json
     worse: Literal["higher", "lower"] = "higher"
     tolerance: _Tolerance = _Tolerance()
-    min_samples: int = Field(default=30, ge=5, le=10000)
+    min_samples: int = Field(default=5, ge=5, le=10000)
     missing: Literal["gap", "zero"] = "gap"
     period: Duration | None = Field(default=None, ge=1, le=86400)
 
@@ -63,6 +63,11 @@ def compile_guard(fields: Any, guard_id: str, context: PromiseContext) -> Guard:
         min_samples=spec.min_samples,
         missing=spec.missing,
     )
+
+
+def guard_ripens(guard: Guard) -> int:
+    """Return how many seconds after the action the guard surely has its points."""
+    return samples_after(guard.min_samples, guard.series[0].period)
 
 
 def guard_wants(guard: Guard, reading: Reading) -> tuple[SeriesRequest, ...]:

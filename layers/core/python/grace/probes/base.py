@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from grace import registry
+from grace.evidence.settle import publish_seconds
 from grace.model.base import Json, Model
 from grace.model.contract import Contract, Window
 from grace.model.expectation import Expectation
@@ -20,8 +21,10 @@ from grace.resources.base import Restorable
 SpecT = TypeVar("SpecT", bound=Model)
 LineT = TypeVar("LineT", bound=Model)
 
-PROOF_SECONDS = 3 * 3600
-"""A series counts as real when it had data within this time: as long as CloudWatch keeps high-resolution points."""
+PROOF_SECONDS = 3 * 3600 - 300
+"""A series counts as real when it had data within this time: as long as CloudWatch keeps high-resolution points, less
+the time until the question arrives. A start that is three hours ago or more has no points of less than a minute (the
+reference of GetMetricData)."""
 
 
 class Sources(Protocol):
@@ -100,9 +103,11 @@ class Reading:
     def window(self, period: int, within: int | None = None) -> Window | None:
         """Return the whole periods since the action, at most the last `within` seconds of them; None when there is none.
 
-        A period that holds the moment of the action mixes before and after, so it is left out.
+        A period that holds the moment of the action mixes before and after, so it is left out; so is one whose point
+        may not be published yet, or only in part.
         """
-        end = self.now - self.now % period
+        published = self.now - publish_seconds(period)
+        end = published - published % period
         start = self.since + -self.since % period
         if within is not None:
             start = max(start, end - max(within - within % period, period))
@@ -125,6 +130,14 @@ class Seen:
     points: Mapping[SeriesKey, Sequence[tuple[int, float]]] = field(default_factory=dict)
     alarms: Mapping[str, AlarmFacts | None] = field(default_factory=dict)
     trouble: Mapping[str, str] = field(default_factory=dict)
+
+
+def samples_after(count: int, period: int) -> int:
+    """Return the seconds after the action in which `count` whole periods surely pass and are published.
+
+    The action may fall on the first second of a period, and the look on the last of another.
+    """
+    return (count + 1) * period + publish_seconds(period)
 
 
 class Probe(ABC, Generic[SpecT, LineT]):
@@ -165,6 +178,10 @@ class Probe(ABC, Generic[SpecT, LineT]):
     @abstractmethod
     def observe(self, line: LineT, seen: Seen) -> Observation:
         """Measure. What could not be measured is inconclusive, never passed."""
+
+    def ripens(self, line: LineT) -> int:
+        """Return how many seconds after the action the line can surely be judged, if all goes well."""
+        return 0
 
     def wants(self, line: LineT, reading: Reading) -> Wants:
         """Return what must be read before `observe`."""

@@ -14,6 +14,7 @@ from grace.model.records import GuardReading, Observation
 from grace.model.signal import SeriesKey
 from grace.ports import AlarmFacts, SeriesRequest
 from grace.probes import _guards
+from grace.probes._guards import guard_ripens
 from grace.probes._lines import read
 from grace.probes.base import (
     Probe,
@@ -34,6 +35,7 @@ __all__ = [
     "Reading",
     "check_promises",
     "compile_promises",
+    "guard_ripens",
     "measure",
     "prove",
 ]

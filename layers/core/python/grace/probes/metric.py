@@ -25,7 +25,7 @@ from grace.probes._series import (
     text_of,
     values,
 )
-from grace.probes.base import PROOF_SECONDS, Probe, PromiseContext, Reading, Seen, Wants
+from grace.probes.base import PROOF_SECONDS, Probe, PromiseContext, Reading, Seen, Wants, samples_after
 from grace.resources.base import Restorable
 
 
@@ -67,16 +67,22 @@ class MetricProbe(Probe[MetricLineSpec, MetricLine]):
         where = f"expect {line_id}"
         series = metric_spec(spec.metric, f"{where}.metric")
         key, bound = self._bound(spec, where)
+        compiled = compile_series(series, spec.period, where, context)
         return MetricLine(
             id=line_id,
             must=key == "is",
-            series=compile_series(series, spec.period, where, context),
-            within=spec.within,
+            series=compiled,
+            # A stretch that cannot hold the points it is judged by would never be judged.
+            within=max(spec.within, spec.min_samples * compiled[0].period),
             bound=threshold(bound, f"{where}.{key}", context.alarm),
             missing=spec.missing,
             reduce="ratio_of_sums" if is_ratio(series) else spec.reduce or "mean",
             min_samples=spec.min_samples,
         )
+
+    def ripens(self, line: MetricLine) -> int:
+        """So long that its points have been published."""
+        return samples_after(line.min_samples, line.series[0].period)
 
     def wants(self, line: MetricLine, reading: Reading) -> Wants:
         """Both windows: the one that is measured, and the healthy one where the bound is a multiple of it."""
