@@ -1,4 +1,4 @@
-"""What an undo may touch, what a snapshot may hold, how failures are counted, and what is told of approvals."""
+"""What an undo may touch, what a snapshot may hold, how failures are counted, what is told of approvals, and whose a resource is."""
 
 from __future__ import annotations
 
@@ -214,3 +214,17 @@ def test_a_bus_that_refuses_the_question_leaves_the_contract_to_the_sweep() -> N
     assert world.head(contract).status is ContractStatus.REFUSED
     assert any(contract in text for _, _, text in world.messages.notified)
     ended(world)
+
+
+# -- a resource of somebody else's
+
+
+def test_an_alarm_on_a_group_of_another_account_leads_to_no_contract_on_ours_of_that_name() -> None:
+    scene = Scene("scale_out_group")
+    [ours] = scene.groups.groups.values()
+    ours["arn"] = ours["arn"].replace(scene.signal.account, "999988887777")
+    scene.fire(scene.body)
+    scene.settle()
+    [mission] = missions(scene)
+    assert (mission.status, mission.reason.split(":")[0]) == (MissionStatus.NEEDS_ATTENTION, "foreign")
+    assert (scene.contracts(), scene.effects.made) == ([], [])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grace import signals
-from grace.errors import NotFound, Unobservable
+from grace.errors import NotFound, Refused, Unobservable
 from grace.model.resource import ResourceRef
 from grace.model.signal import MetricRef, Severity, Signal, SignalState
 from grace.resources.base import resource_type, resource_types
@@ -111,6 +111,28 @@ def test_another_group_of_the_same_name_is_another_group(aws: MotoAws) -> None:
     former = full.model_copy(update={"arn": full.arn.replace("autoScalingGroup:", "autoScalingGroup:0")})
     with pytest.raises(NotFound, match="replaced by another group"):
         kind.capture(former, aws)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["by its id", "by its name"])
+@pytest.mark.parametrize("elsewhere", [(ACCOUNT, "999988887777"), (REGION, "us-east-1")], ids=["account", "region"])
+def test_a_group_of_another_account_or_region_is_never_taken_for_ours(
+    aws: MotoAws, elsewhere: tuple[str, str], known: bool
+) -> None:
+    kind, full = resource_type("AWS::AutoScaling::AutoScalingGroup"), make_group(aws)
+    arn = full.arn.replace(*elsewhere)
+    if not known:
+        arn = f"{arn.split(':autoScalingGroup:')[0]}:autoScalingGroup::autoScalingGroupName/shop-web"
+    with pytest.raises(Refused, match="not in the account and region") as refused:
+        kind.locate(full.model_copy(update={"arn": arn}), aws)
+    assert refused.value.code == "foreign"
+
+
+def test_a_group_named_by_its_id_is_that_one_or_none(aws: MotoAws) -> None:
+    kind, full = resource_type("AWS::AutoScaling::AutoScalingGroup"), make_group(aws)
+    assert kind.locate(full, aws) == full
+    former = full.model_copy(update={"arn": full.arn.replace("autoScalingGroup:", "autoScalingGroup:0")})
+    with pytest.raises(NotFound, match="replaced by another group"):
+        kind.locate(former, aws)
 
 
 DIMENSIONS = [

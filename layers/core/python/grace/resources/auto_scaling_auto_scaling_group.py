@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from grace.errors import NotFound, Unobservable
+from grace.errors import NotFound, Refused, Unobservable
 from grace.model.base import Model
 from grace.model.preview import Reach
 from grace.model.resource import ResourceRef, is_arn
@@ -17,6 +17,8 @@ from grace.resources.base import Captured, Restorable
 
 _DIMENSION = "AutoScalingGroupName"
 _NAMED = "autoScalingGroupName/"
+_NO_ID = f"autoScalingGroup::{_NAMED}"
+"""How the path of a group begins whose id is not known."""
 _REFRESHING = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 _NEEDED_PROCESSES = frozenset({"Launch", "Terminate"})
 _NAMESPACES = frozenset({"AWS/AutoScaling", "AWS/EC2"})
@@ -51,12 +53,22 @@ class AutoScalingGroup(Restorable[AutoScalingGroupState]):
             if arn.split(":", 3)[2] == "autoscaling" and f":{_NAMED}" in arn:
                 return ResourceRef(type=self.cfn_type, arn=arn)
         name = signal.metric.dimensions.get(_DIMENSION) if signal.metric else None
-        arn = f"arn:aws:autoscaling:{signal.region}:{signal.account}:autoScalingGroup::{_NAMED}{name}"
+        arn = f"arn:aws:autoscaling:{signal.region}:{signal.account}:{_NO_ID}{name}"
         return ResourceRef(type=self.cfn_type, arn=arn) if name and is_arn(arn) else None
 
     def locate(self, ref: ResourceRef, aws: Aws) -> ResourceRef:
-        """Return the group's full ARN, which holds an id that no alarm knows; raises `NotFound`."""
-        return ResourceRef(type=self.cfn_type, arn=str(_group(_name(ref), aws)["AutoScalingGroupARN"]))
+        """Return the group's full ARN, which holds an id that no alarm knows.
+
+        The service looks groups up by name, so the answer is always one of ours, whoever was asked for.
+
+        Raises:
+            NotFound: there is none, or the one asked for by its id was replaced by another of that name.
+            Refused: `foreign`, the one asked for is of another account or region.
+        """
+        found = ResourceRef(type=self.cfn_type, arn=str(_group(_name(ref), aws)["AutoScalingGroupARN"]))
+        if (found.account, found.region) != (ref.account, ref.region):
+            raise Refused("foreign", f"{ref.arn} is not in the account and region that Grace acts in")
+        return found if ref.path.startswith(_NO_ID) else _same(ref, found.arn)
 
     def tags(self, ref: ResourceRef, aws: Aws) -> dict[str, str]:
         """Return the group's tags; raises `NotFound`."""
@@ -125,8 +137,7 @@ class AutoScalingGroup(Restorable[AutoScalingGroupState]):
     def describe(self, ref: ResourceRef, aws: Aws) -> dict[str, Any]:
         """Return the service's own description; raises `NotFound`, also for another group of the same name."""
         group = _group(_name(ref), aws)
-        if group["AutoScalingGroupARN"] != ref.arn:
-            raise NotFound(f"{ref.arn} was replaced by another group of that name")
+        _same(ref, group["AutoScalingGroupARN"])
         return group
 
     def active_policies(self, ref: ResourceRef, aws: Aws) -> list[str]:
@@ -146,6 +157,12 @@ def _acts(policy: dict[str, Any]) -> bool:
     mode = (policy.get("PredictiveScalingConfiguration") or {}).get("Mode", "ForecastOnly")
     forecasts_only = policy.get("PolicyType") == "PredictiveScaling" and mode == "ForecastOnly"
     return bool(policy.get("Enabled", True)) and not forecasts_only
+
+
+def _same(ref: ResourceRef, arn: str) -> ResourceRef:
+    if arn != ref.arn:
+        raise NotFound(f"{ref.arn} was replaced by another group of that name")
+    return ref
 
 
 def _name(ref: ResourceRef) -> str:

@@ -66,7 +66,12 @@ class Restorable(ABC, Generic[S]):
         """Return the resource of this type that a signal is about, or None."""
 
     def locate(self, ref: ResourceRef, aws: Aws) -> ResourceRef:
-        """Return the reference with its full ARN, where a signal names the resource by less; raises `NotFound`."""
+        """Return the reference with its full ARN, where a signal names the resource by less.
+
+        Raises:
+            NotFound: it is not there, or another is there by its name.
+            Refused: `foreign`, it is not one of the account and region we act in.
+        """
         return ref
 
     @abstractmethod
