@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from grace.errors import IntegrityError
-from grace.ledger import finding, fsck, note, proof
+from grace.ledger import finding, fsck, note, proof, tiles
 from grace.ledger.activity import activity, failures
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
@@ -40,6 +40,8 @@ from infra.local.paths import Layout
 UNSOUND = 1
 """The exit code when the log, or a proof, is not sound."""
 _POLL_SECONDS = 5
+_AGAIN_SECONDS = 1
+"""The signer stores each checkpoint twice, a moment apart."""
 
 
 def add(commands: Commands) -> None:
@@ -93,6 +95,12 @@ class Opened:
     signed: bytes
     pin: Pin
     pinned: Checkpoint | None
+    paths: Sequence[str] = ()
+    """The objects that there were before the checkpoint was read, where they were asked for."""
+
+    def fetch(self, path: str) -> bytes | None:
+        """Return an object's bytes, or None when it is not there; `checkpoint` is always the one of this moment."""
+        return self.signed if path == fsck.CHECKPOINT else self.source.fetch(path)
 
     def extends(self) -> None:
         """Check that the log begins with what was last seen of it; raises `IntegrityError` when it does not."""
@@ -118,8 +126,8 @@ class Opened:
             _write(folder / f"{number:02d}-{one.entry.type}{proof.SUFFIX}", self.prove(one).data)
 
 
-def opened(arguments: argparse.Namespace) -> Opened:
-    """Return the log that the arguments name: the deployment's, or a copy.
+def opened(arguments: argparse.Namespace, *, listed: bool = False) -> Opened:
+    """Return the log that the arguments name: the deployment's, or a copy; `listed`, with the names of its objects.
 
     Raises:
         CommandError: there is none, or its key is known to nobody.
@@ -131,11 +139,11 @@ def opened(arguments: argparse.Namespace) -> Opened:
         if source.fetch(fsck.CHECKPOINT) is None:
             raise CommandError(f"{arguments.folder} holds no log: `grace ledger download` makes a copy.")
         kept = _pins(arguments).of(_origin(source.fetch(fsck.CHECKPOINT) or b""))
-        return _at(source, KeyVerifier(one_key(given, kept.key)), kept)
-    return published(reach(arguments.prefix, arguments.root), _pins(arguments), given)
+        return _at(source, KeyVerifier(one_key(given, kept.key)), kept, listed=listed)
+    return published(reach(arguments.prefix, arguments.root), _pins(arguments), given, listed=listed)
 
 
-def published(place: Reach, known: Pins, given: PublicKey | None = None) -> Opened:
+def published(place: Reach, known: Pins, given: PublicKey | None = None, *, listed: bool = False) -> Opened:
     """Return a deployment's log as it stands now, under the key that a person gave, pinned, or KMS states.
 
     Raises:
@@ -144,24 +152,30 @@ def published(place: Reach, known: Pins, given: PublicKey | None = None) -> Open
     """
     stated = published_key(place)
     kept = known.of(stated.name)
-    return _at(bucket(place), KeyVerifier(one_key(given, kept.key, stated)), kept)
+    return _at(bucket(place), KeyVerifier(one_key(given, kept.key, stated)), kept, listed=listed)
 
 
-def _at(source: Source, key: KeyVerifier, kept: Pin) -> Opened:
+def _at(source: Source, key: KeyVerifier, kept: Pin, *, listed: bool) -> Opened:
+    pinned = kept.checkpoint(key)
+    # In this order: the log grows all the time, and what is pinned or listed is then no newer than the checkpoint.
+    paths = source.listing() if listed else []
     head, signed = fsck.newest(source.fetch, key)
-    return Opened(source, key, head, signed, kept, kept.checkpoint(key))
+    if head.size < max((fsck.kept_size(path) or 0 for path in paths), default=0):
+        time.sleep(_AGAIN_SECONDS)
+        head, signed = fsck.newest(source.fetch, key)
+    return Opened(source, key, head, signed, kept, pinned, paths)
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
-    log = opened(arguments)
+    log = opened(arguments, listed=True)
     if arguments.since_pin and log.pinned is None:
         raise CommandError("Nothing is pinned here yet: `grace ledger verify` checks the whole log and pins it.")
     kept = {file: kept_elsewhere(file, log.key) for file in arguments.against}
     with Progress(console=console, transient=True, disable=arguments.json or not console.is_terminal) as bar:
         task = bar.add_task(f"checking {log.source.place}")
         report = fsck.check(
-            log.source.fetch,
-            log.source.listing(),
+            log.fetch,
+            log.paths,
             log.key,
             pin=log.pinned,
             whole=not arguments.since_pin,
@@ -195,18 +209,27 @@ def _pin(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _download(arguments: argparse.Namespace, console: Console) -> int:
-    log = opened(arguments)
+    log = opened(arguments, listed=True)
     log.extends()
-    paths = [path for path in log.source.listing() if path not in {fsck.CHECKPOINT, fsck.VKEY}]
+    copied = 2
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        for path in bar.track(paths, description=f"copying {log.source.place}"):
-            _write(arguments.folder / path, log.source.fetch(path) or b"")
+        for path in bar.track(_consists_of(log), description=f"copying {log.source.place}"):
+            # One that is gone meanwhile: a partial tile that a full one has replaced, or the copy's check says so.
+            if (data := log.source.fetch(path)) is not None:
+                _write(arguments.folder / path, data)
+                copied += 1
     _write(arguments.folder / fsck.VKEY, f"{log.key.key.vkey}\n".encode())
     _write(arguments.folder / fsck.CHECKPOINT, log.signed)
     log.keep()
-    console.print(f"{len(paths) + 2} objects, {log.head.size} entries, are in {arguments.folder}.")
+    console.print(f"{copied} objects, {log.head.size} entries, are in {arguments.folder}.")
     console.print(f"What next: grace ledger verify --from {arguments.folder}", style="dim")
     return 0
+
+
+def _consists_of(log: Opened) -> list[str]:
+    """Return what to copy: what was listed, and what came in since and the checkpoint needs."""
+    needed: Iterable[str] = (place.path for place in tiles.places_between(0, log.head.size))
+    return sorted({*log.paths, *needed, f"{fsck.KEPT}{log.head.size}"} - {fsck.CHECKPOINT, fsck.VKEY})
 
 
 def _prove(arguments: argparse.Namespace, console: Console) -> int:

@@ -58,7 +58,7 @@ class Folder:
 
 @dataclass
 class Bucket:
-    """The bucket, read with the caller's authority. Full tiles and bundles never change, and are read once."""
+    """The bucket, read with the caller's authority. Nothing in it changes but `checkpoint`: the rest is read once."""
 
     aws: Aws
     name: str
@@ -76,6 +76,8 @@ class Bucket:
                 body: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=path)["Body"]
             except NotFound:
                 return None
+            if path == fsck.CHECKPOINT:
+                return body
             self._held[path] = body
         return self._held[path]
 

@@ -46,7 +46,7 @@ def prove(place: Reach, contracts: Sequence[str], root: Path, says: Callable[[st
     """
     log = _complete(place, contracts, says)
     says("checking the whole log")
-    report = fsck.check(log.source.fetch, log.source.listing(), log.key)
+    report = fsck.check(log.fetch, log.paths, log.key)
     folder = root / PROOFS
     shutil.rmtree(folder, ignore_errors=True)
     for contract in contracts:
@@ -66,7 +66,7 @@ def _complete(place: Reach, contracts: Sequence[str], says: Callable[[str], None
     why = "it has none"
     while time.monotonic() < deadline:
         try:
-            log = published(place, Pins(Path(os.devnull)))
+            log = published(place, Pins(Path(os.devnull)), listed=True)
             missing = [contract for contract, count in wanted.items() if len(log.entries(contract)) < count]
         except (NotFound, IntegrityError) as exc:
             why = str(exc)

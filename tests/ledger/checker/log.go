@@ -198,7 +198,7 @@ func checkpoints(objects store, verifier note.Verifier, head tlog.Tree, pinned [
 	}
 	sort.Slice(signed, func(i, j int) bool { return signed[i].N < signed[j].N })
 	if last := signed[len(signed)-1]; last.N > head.N {
-		return nil, fmt.Errorf("the log has gone back from %d entries to %d", last.N, head.N)
+		return nil, fmt.Errorf("the log has gone back from %d entries to %d, or `checkpoint` was copied before the rest", last.N, head.N)
 	}
 	return signed, nil
 }

@@ -17,7 +17,7 @@ from grace.ledger.tiles import Bundle, Fetch, Tile, read_bundle, read_tile
 from grace.ledger.tree import HASH, HEIGHT, WIDTH, Edge
 from grace.model.log import CHECKPOINT, KEPT, VKEY
 
-__all__ = ["CHECKPOINT", "KEPT", "VKEY", "Finding", "Progress", "Report", "check", "extends", "newest"]
+__all__ = ["CHECKPOINT", "KEPT", "VKEY", "Finding", "Progress", "Report", "check", "extends", "kept_size", "newest"]
 
 MOST = 50
 """After so many findings the rest is not listed."""
@@ -103,6 +103,12 @@ def newest(fetch: Fetch, key: Verifier) -> tuple[Checkpoint, bytes]:
     return note.verify(signed, [key], key.name), signed
 
 
+def kept_size(path: str) -> int | None:
+    """Return the size whose checkpoint is kept at this path, or None when it is no such path."""
+    size = path.removeprefix(KEPT)
+    return int(size) if path.startswith(KEPT) and size.isdecimal() and str(int(size)) == size else None
+
+
 def extends(old: Checkpoint, new: Checkpoint, fetch: Fetch) -> None:
     """Check, from the tiles of the new log, that it begins with the old one.
 
@@ -125,6 +131,9 @@ def check(
     progress: Progress | None = None,
 ) -> Report:
     """Check the log; `listing` names its objects, `pin` is the last checkpoint seen, which the log must extend.
+
+    Of a log that grows, the listing is to be older than the checkpoint that `source` gives: whatever was signed by then
+    is covered by it. Taken the other way round, a log that has grown looks like one that has gone back.
 
     Not `whole`, it begins at the pin: what was there before is then known by the pin's root alone.
 
@@ -319,21 +328,25 @@ def _kept(
     for path in listing:
         if path in {CHECKPOINT, VKEY} or tiles.parse_path(path):
             continue
-        size = path.removeprefix(KEPT)
-        if not path.startswith(KEPT) or not size.isdecimal() or str(int(size)) != size:
+        size = kept_size(path)
+        if size is None:
             reading.find(path, "is no object of a log")
             continue
-        if int(size) <= known:
+        if size <= known:
             continue
         try:
             point = note.verify(reading.fetch(path) or b"", [key], key.name)
         except IntegrityError as exc:
             reading.find(path, exc)
             continue
-        if point.size != int(size):
+        if point.size != size:
             reading.find(path, f"is a checkpoint of {point.size} entries")
         elif point.size > head.size:
-            reading.find(CHECKPOINT, f"the log has gone back: {path} was signed, and now it states {head.size} entries")
+            reading.find(
+                CHECKPOINT,
+                f"the log has gone back: {path} was signed, and now it states {head.size} entries "
+                "(a copy for which `checkpoint` was taken first looks the same)",
+            )
         else:
             found[point.size] = point
     stated = reading.fetch(f"{KEPT}{head.size}")
