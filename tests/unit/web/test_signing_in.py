@@ -191,11 +191,36 @@ def test_a_sign_in_holds_for_one_approval_for_ten_minutes_and_unchanged(scene: S
     world.clock.advance(601)
     assert "Sign in to decide" in browser.page(token)
 
+    browser.sign_in(token)
+    assert "Signed in as" in browser.page(token)
+
     other, contract2 = mailed(3, global_in_flight=9)
     other.issuer, other.clock = world.issuer, world.clock
     forged = Browser(other)
     forged.jar["__Host-grace"] = good
     assert "Sign in to decide" in forged.page(minted(other, contract2, "bob"))
+
+
+@pytest.mark.parametrize(("age", "seconds"), [(0, 600), (300, 600), (301, 599), (880, 20)])
+def test_a_vote_of_tier_3_has_an_authentication_of_the_last_15_minutes(scene: Scene, age: int, seconds: int) -> None:
+    """The issuer may know the person from before; what counts is when they decide, not when they came back to us."""
+    world, contract, issuer = scene
+    issuer.claims = {"auth_time": issuer.now() - age}
+    browser, token = Browser(world), minted(world, contract, "ada")
+    assert browser.sign_in(token)["statusCode"] == 303
+    assert any(c.startswith("__Host-grace=") and f"Max-Age={seconds};" in c for c in browser.set)
+    form = re.findall(r'name="form_token" value="([^"]+)"', browser.page(token))[0]
+    world.clock.advance(seconds)
+    assert browser.decide(contract, token, form_token=form)["statusCode"] == 403
+    assert not every(world, Vote)
+    world.clock.advance(-1)
+    assert browser.decide(contract, token, form_token=form)["statusCode"] == 200
+
+
+def test_an_authentication_of_15_minutes_ago_is_none(scene: Scene) -> None:
+    world, contract, issuer = scene
+    issuer.claims = {"auth_time": issuer.now() - 900}
+    assert Browser(world).sign_in(minted(world, contract, "ada"))["statusCode"] == 403
 
 
 def test_a_form_needs_the_token_that_was_made_for_this_sign_in(scene: Scene) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a port says shapes and makes none: what a door never touche
     from grace.model.mission import DraftRequest
     from grace.model.policy import PolicyAnswer, Question
     from grace.model.signal import MetricRef
+    from grace.model.signin import SignedIn
 
 T = TypeVar("T", bound=Item)
 
@@ -252,8 +253,8 @@ class Issuer(Protocol):
     def address(self, back: str, state: str, nonce: str, challenge: str) -> str:
         """Return where to send the browser; it comes back to `back`. `challenge` is PKCE's, of method S256."""
 
-    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> str:
-        """Return the subject that signed in just now with a second factor.
+    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> SignedIn:
+        """Return who signed in with a second factor, not longer than 15 minutes ago.
 
         Raises:
             Refused: `sign_in`, with why it does not count.

@@ -14,11 +14,10 @@ from typing import Any
 import jwt
 
 from grace.errors import Refused, Unavailable
-from grace.model.signin import Provider
+from grace.model.signin import FRESH_SECONDS, SESSION_SECONDS, Provider, SignedIn
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
 """Signatures under the issuer's public key alone: neither none nor a shared secret."""
-FRESH_SECONDS = 900
 LEEWAY = 30
 SECONDS, MOST_BYTES = 5.0, 256 * 1024
 
@@ -39,7 +38,7 @@ class OidcIssuer:
         self._keys: dict[str, Any] = {}
 
     def address(self, back: str, state: str, nonce: str, challenge: str) -> str:
-        """Return where to send the browser: authorization code, PKCE (S256), an authentication not older than 15 minutes."""
+        """Return where to send the browser: authorization code, PKCE (S256), an authentication that is fresh for a whole session yet."""
         query = {
             "response_type": "code",
             "client_id": self._provider.client_id,
@@ -49,14 +48,14 @@ class OidcIssuer:
             "nonce": nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
-            "max_age": str(FRESH_SECONDS),
+            "max_age": str(FRESH_SECONDS - SESSION_SECONDS),
         }
         if self._provider.acr_values:
             query["acr_values"] = " ".join(self._provider.acr_values)
         return f"{self._known('authorization_endpoint')}?{urllib.parse.urlencode(query)}"
 
-    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> str:
-        """Exchange the code and return the subject of a token that holds.
+    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> SignedIn:
+        """Exchange the code and return who a token that holds is about.
 
         Raises:
             Refused: `sign_in`: the issuer refused the code, or the token is not one for us, now, with a second factor.
@@ -72,7 +71,7 @@ class OidcIssuer:
         answer = _document(self._ask(self._known("token_endpoint"), urllib.parse.urlencode(form).encode()))
         claims = self._claims(str(answer.get("id_token") or ""))
         self._check(claims, nonce, int(at.timestamp()))
-        return str(claims["sub"])
+        return SignedIn(subject=str(claims["sub"]), authenticated=int(claims["auth_time"]))
 
     def _claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token that the issuer signed for us; its times are checked by our own clock later."""
@@ -103,7 +102,7 @@ class OidcIssuer:
             raise _refused("its token has times that are none")
         if times["exp"] <= now - LEEWAY or times["iat"] > now + LEEWAY:
             raise _refused("its token is of another time")
-        if not now - FRESH_SECONDS - LEEWAY <= times["auth_time"] <= now + LEEWAY:
+        if not now - FRESH_SECONDS < times["auth_time"] <= now + LEEWAY:
             raise _refused("the authentication is older than 15 minutes")
         if not hmac.compare_digest(str(claims["nonce"]), nonce):
             raise _refused("its token answers another request")
@@ -153,7 +152,7 @@ class NoIssuer:
         """Raise `Refused`."""
         raise _refused("this deployment has no identity provider")
 
-    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> str:  # noqa: ARG002  as above
+    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> SignedIn:  # noqa: ARG002  as above
         """Raise `Refused`."""
         raise _refused("this deployment has no identity provider")
 

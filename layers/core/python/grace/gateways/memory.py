@@ -17,6 +17,7 @@ from grace.model.base import Json
 from grace.model.contract import Ticket
 from grace.model.mission import DraftRequest
 from grace.model.signal import MetricRef, SeriesKey
+from grace.model.signin import SignedIn
 from grace.ports import AlarmFacts, Letter, SeriesRequest
 
 Handler = Callable[..., dict[str, Json]]
@@ -255,13 +256,13 @@ class MemoryIssuer:
         self.asked[state] = (nonce, challenge)
         return f"https://issuer.example/authorize?redirect_uri={back}&state={state}"
 
-    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> str:  # noqa: ARG002  the port's
-        """Return the code's subject, once, to whoever knows what the request began with."""
+    def identify(self, code: str, back: str, verifier: str, nonce: str, at: datetime) -> SignedIn:  # noqa: ARG002  the port's
+        """Return the code's subject, who authenticated just now, once, to whoever knows what the request began with."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         subject = self.codes.pop(code, "") if (nonce, challenge) in self.asked.values() else ""
         if not subject:
             raise Refused("sign_in", "the sign-in does not count: the code is not known")
-        return subject
+        return SignedIn(subject=subject, authenticated=int(at.timestamp()))
 
 
 class MemoryPermissions:

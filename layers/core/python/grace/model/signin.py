@@ -9,6 +9,19 @@ from grace.model.base import Model
 _HOST = r"[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?"
 
 
+FRESH_SECONDS = 900
+"""So old an authentication may be when it decides something."""
+SESSION_SECONDS = 600
+"""So long at most it need not be made again."""
+
+
+class SignedIn(Model):
+    """Who signed in, and when they authenticated, in epoch seconds: a session of the issuer may be older than our asking."""
+
+    subject: str
+    authenticated: int
+
+
 class Provider(Model):
     """An OpenID Connect issuer and our public client there: code flow with PKCE, so there is no secret to keep.
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from grace.errors import NotFound, Refused
 from grace.flow.link import Opened
+from grace.model.signin import FRESH_SECONDS, SESSION_SECONDS
 from grace.ports import Services
 from grace.web.http import Request, base_path
 
 SESSION, PENDING = "__Host-grace", "__Host-grace-login"
 """The cookies. The prefix makes browsers insist on Secure, on this host alone, and on the whole path."""
-SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ def begin(token: str, opened: Opened, services: Services) -> Begun:
     """Begin a sign-in for a link. State, nonce and PKCE's verifier wait in a signed cookie, not with us."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     challenge = _b64(hashlib.sha256(verifier.encode()).digest())
-    kept = {"s": state, "n": nonce, "v": verifier, "t": token, "e": int(opened.at.timestamp()) + SECONDS}
-    cookie = _cookie(PENDING, services.sessions.sign("sign-in", _packed(kept)), SECONDS)
+    kept = {"s": state, "n": nonce, "v": verifier, "t": token, "e": int(opened.at.timestamp()) + SESSION_SECONDS}
+    cookie = _cookie(PENDING, services.sessions.sign("sign-in", _packed(kept)), SESSION_SECONDS)
     return Begun(services.issuer.address(_back(services), state, nonce, challenge), cookie)
 
 
@@ -62,16 +62,21 @@ def pending(request: Request, services: Services) -> dict[str, Any]:
 def finish(request: Request, kept: dict[str, Any], opened: Opened, services: Services) -> tuple[str, ...]:
     """Exchange the code, and return the cookies to set: who signed in, for this approval alone.
 
+    They hold for ten minutes, and never beyond 15 minutes after the person authenticated: that is what a vote asks for,
+    and the issuer may know them from before.
+
     Raises:
         Refused: `sign_in`: the issuer, or what must be true of its token, says no.
     """
     code = request.query.get("code", "")
     if not code:
         raise Refused("sign_in", "the sign-in does not count: the issuer sent no code")
-    subject = services.issuer.identify(code, _back(services), str(kept["v"]), str(kept["n"]), services.clock.now())
-    session = {**_bound(opened), "s": subject, "e": int(opened.at.timestamp()) + SECONDS}
+    known = services.issuer.identify(code, _back(services), str(kept["v"]), str(kept["n"]), services.clock.now())
+    now = int(opened.at.timestamp())
+    end = min(now + SESSION_SECONDS, known.authenticated + FRESH_SECONDS)
+    session = {**_bound(opened), "s": known.subject, "e": end}
     return (
-        _cookie(SESSION, services.sessions.sign("session", _packed(session)), SECONDS),
+        _cookie(SESSION, services.sessions.sign("session", _packed(session)), max(0, end - now)),
         _cookie(PENDING, "", 0),
     )
 
