@@ -68,6 +68,7 @@ class TestIssuer:
             "exp": now + 300,
             "nonce": asked["nonce"],
             "auth_time": now - 5,
+            "amr": ["pwd", "otp"],
         } | self.claims
         kept = {name: value for name, value in claims.items() if value is not None}
         signed = jwt.encode(kept, self.signs_with, algorithm=self.algorithm, headers={"kid": "k1"})

@@ -277,6 +277,13 @@ def test_a_sign_in_that_is_not_the_one_begun_here_is_none(scene: Scene, spoil: s
         {"amr": ["pwd"]},
         {"amr": "mfa"},
         {"amr": []},
+        {"amr": None},
+        {"amr": None, "acr": "high"},
+        {"amr": ["pwd", "pin"]},
+        {"amr": ["otp", "sms"]},
+        {"amr": ["face", "fpt"]},
+        {"amr": ["pwd", "user", "geo"]},
+        {"amr": ["pwd", ["otp"]]},
     ],
     ids=str,
 )
@@ -291,7 +298,9 @@ def test_a_token_that_is_not_for_us_now_with_two_factors_counts_for_nothing(
 
 
 @pytest.mark.parametrize(
-    "claims", [{"amr": ["pwd", "otp"]}, {"amr": ["mfa"]}, {"aud": ["grace"]}, {"azp": "grace"}], ids=str
+    "claims",
+    [{"amr": ["pin", "hwk"]}, {"amr": ["fpt", "swk"]}, {"amr": ["mfa"]}, {"aud": ["grace"]}, {"azp": "grace"}],
+    ids=str,
 )
 def test_a_token_that_holds_is_taken(scene: Scene, claims: dict[str, Any]) -> None:
     world, contract, issuer = scene
@@ -305,6 +314,14 @@ def test_where_classes_are_configured_one_of_them_it_must_be(scene: Scene, acr: 
     world.issuer = OidcIssuer(Provider(issuer=issuer.address, client_id=CLIENT, acr_values=("high",)))
     issuer.claims = {"acr": acr}
     assert Browser(world).sign_in(minted(world, contract, "ada"))["statusCode"] == status
+
+
+def test_an_issuer_that_tells_nothing_is_believed_only_where_the_configuration_says_so(scene: Scene) -> None:
+    world, contract, issuer = scene
+    issuer.claims = {"amr": None}
+    assert Browser(world).sign_in(minted(world, contract, "ada"))["statusCode"] == 403
+    world.issuer = OidcIssuer(Provider(issuer=issuer.address, client_id=CLIENT, issuer_enforces_mfa=True))
+    assert Browser(world).sign_in(minted(world, contract, "ada"))["statusCode"] == 303
 
 
 @pytest.mark.parametrize("how", ["none", "shared secret", "another key"])

@@ -19,6 +19,12 @@ from grace.model.signin import FRESH_SECONDS, SESSION_SECONDS, Provider, SignedI
 ALGORITHMS = ("RS256", "PS256", "ES256")
 """Signatures under the issuer's public key alone: neither none nor a shared secret."""
 LEEWAY = 30
+FACTORS = (
+    frozenset({"pwd", "pin", "kba"}),
+    frozenset({"otp", "hwk", "swk", "sms", "tel", "sc"}),
+    frozenset({"face", "fpt", "iris", "retina", "vbm"}),
+)
+"""Methods by what they prove: knowledge, possession, inherence (the names of RFC 8176). Two of a kind are one factor."""
 SECONDS, MOST_BYTES = 5.0, 256 * 1024
 
 Exchange = Callable[[str, bytes | None], bytes]
@@ -112,12 +118,12 @@ class OidcIssuer:
         self._second_factor(claims)
 
     def _second_factor(self, claims: dict[str, Any]) -> None:
-        """Where the issuer tells how, it must have been with two factors; where classes are configured, one of them."""
-        if self._provider.acr_values and claims.get("acr") not in self._provider.acr_values:
-            raise _refused("the authentication is not of a class that is accepted")
-        methods = claims.get("amr")
-        if methods is not None and not (isinstance(methods, list) and ("mfa" in methods or len(set(methods)) > 1)):
-            raise _refused("it was made with one factor")
+        """A token that does not tell how somebody signed in proves no second factor, unless the configuration says so."""
+        if self._provider.acr_values:
+            if claims.get("acr") not in self._provider.acr_values:
+                raise _refused("the authentication is not of a class that is accepted")
+        elif not self._provider.issuer_enforces_mfa and not _two_factors(claims.get("amr")):
+            raise _refused("its token does not tell of two factors")
 
     def _known(self, name: str) -> str:
         if not self._metadata:
@@ -180,6 +186,14 @@ def ask(url: str, form: bytes | None) -> bytes:
 class _Straight(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         """Follow nothing: who is asked is who was configured."""
+
+
+def _two_factors(methods: object) -> bool:
+    """Return whether an `amr` tells of methods of two kinds, or says so itself."""
+    if not isinstance(methods, list):
+        return False
+    told = {method for method in methods if isinstance(method, str)}
+    return "mfa" in told or sum(bool(kind & told) for kind in FACTORS) > 1
 
 
 def _document(body: bytes) -> dict[str, Any]:

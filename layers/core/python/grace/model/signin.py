@@ -25,9 +25,12 @@ class SignedIn(Model):
 class Provider(Model):
     """An OpenID Connect issuer and our public client there: code flow with PKCE, so there is no secret to keep.
 
-    `acr_values`, when given, are the only authentication classes that are accepted. Plain HTTP is for this machine alone.
+    A second factor is proved by the token: `acr_values`, when given, are the only authentication classes (`acr`) that are
+    accepted; without them `amr` must tell of two factors. `issuer_enforces_mfa` is the administrator's word that this
+    issuer lets nobody in without a second factor, for one that tells neither. Plain HTTP is for this machine alone.
     """
 
     issuer: str = Field(pattern=rf"^(https://{_HOST}|http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?)$")
     client_id: str = Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
     acr_values: tuple[str, ...] = Field(default=(), max_length=8)
+    issuer_enforces_mfa: bool = False
