@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from grace.errors import Conflict, GraceError, StaleFence
+from grace.ledger.replay import LATEST
 from grace.model.base import Item
 from grace.model.contract import ContractHead
 from grace.model.entry import Ref, ref
 from grace.model.records import Lease, Subsystem
 from grace.stores.dynamo import DynamoStore
-from grace.stores.plan import LATEST, Transaction
+from grace.stores.plan import Transaction
 from grace.stores.rows import row_of
 from tests.stores.builders import ALIAS, AT, assert_sound, commit, contract, lease, mission, number_of_entries, written
 from tests.stores.conftest import LANES, LOG, STATE, Waits

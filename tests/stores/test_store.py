@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from grace.errors import Conflict, IntegrityError, NotFound
-from grace.ledger.replay import replay
+from grace.ledger.replay import LATEST, replay
 from grace.model.approval import Approval, ApprovalStatus, Vote
 from grace.model.contract import ContractHead, ContractStatus
 from grace.model.entry import ref
 from grace.model.mission import Mission, MissionStatus
 from grace.model.records import Breaker, InFlight, KillSwitch, Lease, Subsystem
 from grace.stores.memory import MemoryStore
-from grace.stores.plan import LATEST
 from tests.stores.builders import (
     ALIAS,
     AT,

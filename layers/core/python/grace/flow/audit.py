@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from grace.errors import IntegrityError, NotFound
+from grace.errors import IntegrityError
 from grace.flow.checks import Findings, check_log, check_whole
+from grace.flow.tables import check_streams
 from grace.ledger.activity import activity, failures
-from grace.ledger.replay import differences, replay, stands
-from grace.ledger.streams import head_of
-from grace.model.approval import Approval
-from grace.model.base import Head, Json, Model
-from grace.model.contract import ContractHead
-from grace.model.entry import Commit, EntryDraft, Ref, ref
+from grace.model.base import Json, Model
+from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.ids import command_id
 from grace.model.log import PARTS, AuditPin, Issue, Part
 from grace.model.records import Subsystem
@@ -56,7 +53,7 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     found = check_log(pin.mark, at, services)
     if full:
         check_whole(found.mark or pin.mark, at, services, found)
-    _state(found, services)
+    check_streams((entry.stream for entry in [*found.entries, *found.waiting]), services, found)
     gaps = _silent(pin, at, prefix, services)
     result = Audited(
         size=(found.mark or pin.mark).size, first=pin.mark.size, entries=len(found.entries), issues=tuple(found.issues)
@@ -68,38 +65,6 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
         first = alarms[0].what if alarms else f"{gaps[0].name} is silent"
         raise IntegrityError(f"the log: {len(alarms)} findings and {len(gaps)} silent parts; the first: {first}")
     return result
-
-
-def _state(found: Findings, services: Services) -> None:
-    """V9: every head that changed is what its entries say, and has their number as its version; approvals likewise."""
-    touched = dict.fromkeys(entry.stream for entry in [*found.entries, *found.waiting])
-    for stream in touched:
-        try:
-            where = head_of(stream)
-            faults = _differences(stream, where, services)
-        except NotFound as exc:
-            faults = [str(exc)]
-        except IntegrityError as exc:
-            faults = [str(exc)]
-        for fault in faults:
-            found.add("V9", stream, fault)
-
-
-def _differences(stream: str, where: Ref[Head], services: Services) -> list[str]:
-    entries = services.store.story(stream)
-    stored = services.store.read(where).get(where)
-    if stored is None or not entries:
-        return [f"{stream} has entries, and the table has nothing of it"]
-    if entries[-1].sseq != stored.version:
-        # It may have moved between the two reads: what was read first is then only older.
-        entries = services.store.story(stream)
-        stored = services.store.read(where).get(where) or stored
-    if entries[-1].sseq != stored.version:
-        return [f"{stream} is at version {stored.version}, its last entry is number {entries[-1].sseq}"]
-    if entries[0].sseq != 1:
-        return []  # a part of the system speaks for ever: of its head the latest entries alone are kept
-    held = services.store.members(Approval, stream) if where.kind is ContractHead else []
-    return differences(replay(where.kind, entries), stored, stands(entries), held)
 
 
 def _silent(pin: AuditPin, at: datetime, prefix: str, services: Services) -> list[Part]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +22,8 @@ BOOKKEEPING = {"v", "version", "log", "marks", "corr"}
 """What follows from the entries' own places and names, and is therefore never written among what they change."""
 
 
+LATEST = 64
+"""An endless stream's head keeps the positions of so many of its latest entries. A contract's and a mission's keep all."""
 WAITING = "awaiting_approval"
 _DECIDED = {"approval.approved", "approval.rejected", "approval.expired"}
 
@@ -108,8 +110,8 @@ def differences(
     if stored is None:
         return [f"{stream}: the log has {replayed.version} entries of it, the table has nothing"]
     was, now = replayed.model_dump(mode="json"), stored.model_dump(mode="json")
-    # A part of the system speaks for ever: its head keeps the positions of its latest entries only.
-    was["log"] = was["log"][-len(now["log"]) :] if now["log"] else []
+    if replayed.endless:
+        was["log"] = was["log"][-LATEST:]
     faults = [
         f"{stream}: {name} is {now[name]!r}, the log says {was[name]!r}" for name in now if now[name] != was[name]
     ]
@@ -121,6 +123,22 @@ def differences(
         one, other = held.get(generation), stand.get(generation)
         if one != other:
             faults.append(f"{stream}: approval {generation} is {one or 'not there'}, the log says {other or 'nothing'}")
+    return faults
+
+
+def tail_differences(stored: Head, entries: Sequence[Entry]) -> list[str]:
+    """Return in what an endless stream's head is not as its latest entries say: all that is kept of them is compared."""
+    now = stored.model_dump(mode="json")
+    said: dict[str, Json] = {}
+    for entry in entries:
+        said |= {"corr": entry.corr, **entry.body.get(SET, {})}
+    faults = [
+        f"{stored.stream}: {name} is {now.get(name)!r}, the log says {value!r}"
+        for name, value in said.items()
+        if now.get(name) != value
+    ]
+    if len(entries) != LATEST:
+        faults.append(f"{stored.stream}: it names {len(entries)} of its latest entries, {LATEST} are kept")
     return faults
 
 

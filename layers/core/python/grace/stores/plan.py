@@ -14,7 +14,7 @@ from typing import TypeVar
 from grace.errors import InvalidCommit
 from grace.ledger.entries import LARGE, SET, SKEW, Line, check_body, done_before, entry_id, mark, seal
 from grace.ledger.lanes import LaneHead, lane_of
-from grace.ledger.replay import difference
+from grace.ledger.replay import LATEST, difference
 from grace.model.base import SCHEMA_VERSION, Head, Item, Json
 from grace.model.entry import Change, Commit
 from grace.stores import keys
@@ -25,8 +25,6 @@ REMEMBERED = timedelta(days=400)
 """How long the command of an endless stream is kept: longer than any of ours can come again."""
 ROOM = 100
 """The actions one DynamoDB transaction holds."""
-LATEST = 64
-"""An endless stream's head keeps the positions of so many of its latest entries. A contract's and a mission's keep all."""
 
 T = TypeVar("T", bound=Item)
 
