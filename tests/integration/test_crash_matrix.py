@@ -15,15 +15,29 @@ import pytest
 
 from grace.errors import AccessDenied, AnswerLost, Throttled
 from grace.evidence.verdict import VerdictKind, decide
-from grace.flow import close, execute, gate, rollback, verify
-from grace.model.contract import ContractStatus, EffectClass, Undo
+from grace.flow import close, execute, expiry, gate, grouping, reap, rollback, verify
+from grace.model.contract import ContractStatus, EffectClass, Mode, Undo
 from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.records import Lease, Subsystem
 from tests.support import life as living
 from tests.support.invariants import broken
 from tests.support.life import WAITING, Life
 from tests.support.machine import DEFINITION
-from tests.support.matrix import ASKED, HELD, HURT, KILLED, NOT_HELD, STOPPED, Figures, Part, Path, clean, lives, run
+from tests.support.matrix import (
+    ASKED,
+    BESIDE,
+    HELD,
+    HURT,
+    KILLED,
+    NOT_HELD,
+    STOPPED,
+    Figures,
+    Part,
+    Path,
+    clean,
+    lives,
+    run,
+)
 from tests.support.scenes import Scene, playbooks
 from tests.support.taps import DEATHS, Fault
 
@@ -45,6 +59,25 @@ def test_the_worker_dies_before_and_after_every_call(playbook: str, record_prope
     figures = run(playbook, KILLED)
     publish(record_property, "crash matrix", playbook, figures)
     assert figures.runs > 4 * len(clean(playbook, HELD).sites)
+    assert not figures.breaches
+
+
+@pytest.mark.parametrize("road", BESIDE)
+def test_it_dies_on_every_road_beside_the_workflow(road: str, record_property: Publish) -> None:
+    """F47, F55: what was kept for a time comes back once; what a guard alarm stops is undone, or never done."""
+    playbook, part = BESIDE[road]
+    ends = {
+        "time to live": (ContractStatus.VERIFIED, 2, {"reap: workflow.start", "rollback: aws.lambda.update"}),
+        "guard alarm": (ContractStatus.ROLLED_BACK, 2, {"resolve: workflow.stop", "rollback: aws.autoscaling.update"}),
+        "guard alarm while people are asked": (ContractStatus.REFUSED, 0, {"resolve: workflow.stop"}),
+    }
+    whole, (status, effects, calls) = clean(playbook, part.path), ends[road]
+    assert (whole.status, whole.effects) == (status, effects)
+    made = [f"{site.step}: {site.call}" for site in whole.sites if site.step in part.steps]
+    assert all(any(each.startswith(call) for each in made) for call in calls)
+    figures = run(playbook, [part])
+    publish(record_property, "beside the workflow", f"{road} ({playbook})", figures)
+    assert figures.runs == 2 * len(made)
     assert not figures.breaches
 
 
@@ -79,6 +112,8 @@ ACTED = {"Settle", "Benchmark", "Verify"}
 def _wrong_end(life: Life) -> list[str]:
     """Stopped before the effect: refused. After it, before the verdict: undone, or held. Else it had ended well."""
     scene, [contract] = life.scene, life.contracts()
+    if scene.catalogue.modes[scene.playbook.spec.name] is Mode.APPROVAL and not life.sweeps:
+        return ["nobody stopped it"] if life.stop_at in BEFORE_EFFECT | ACTED else []
     undone = ContractStatus.SAFE_HOLD if scene.act.undo is Undo.NONE else ContractStatus.ROLLED_BACK
     expected = ContractStatus.VERIFIED
     if life.sweeps and life.stop_at in BEFORE_EFFECT:
@@ -255,6 +290,38 @@ def test_without_the_sweep_what_was_stopped_stays_open(monkeypatch: pytest.Monke
     life = Life(Scene("scale_out_group"), stop_at="Benchmark")
     life.run()
     assert "is left open" in "".join(broken(life))
+
+
+def test_without_the_sweep_what_was_kept_for_a_time_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reap, "begin", lambda *_: "")
+    playbook, part = BESIDE["time to live"]
+    life = lives(playbook, part.path)
+    life.run()
+    assert "time to live of" in "".join(broken(life))
+
+
+def test_without_announcing_it_a_value_is_put_back_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    playbook, part = BESIDE["time to live"]
+    monkeypatch.setattr(expiry, "_leased", lambda loaded, lease, _services: (loaded, lease))
+    life = lives(playbook, part.path)
+    life.run()
+    assert "without a lease" in "".join(life.scene.naked)
+
+
+def test_without_the_order_a_guard_alarm_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "breached", lambda *_: None)
+    playbook, part = BESIDE["guard alarm"]
+    life = lives(playbook, part.path)
+    life.run()
+    assert life.scene.head(life.contracts()[0]).status is ContractStatus.VERIFIED
+
+
+def test_without_the_sweep_an_order_that_nobody_carried_out_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the stop and the start of the undo: the stream finds it begun, and only the sweep goes on with it."""
+    playbook, part = BESIDE["guard alarm"]
+    clean(playbook, part.path)
+    monkeypatch.setattr(living, "reap", lambda *_: None)
+    assert "is left open" in breaches(playbook, only(part.path, "resolve"))
 
 
 def test_a_verdict_without_a_measurement_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from grace.ledger.replay import replay
 from grace.model.contract import ContractHead, ContractStatus, Undo
 from grace.model.entry import ref
 from grace.model.mission import Mission, MissionStatus
-from grace.model.records import Evidence, InFlight, Lease
+from grace.model.records import Evidence, Expiry, InFlight, Lease
 from grace.stores.keys import entry
 from tests.support.life import Life, items_of
 from tests.support.scenes import Scene
@@ -79,7 +79,9 @@ def _effects(scene: Scene, head: ContractHead) -> list[str]:
     """I27, I29, I31: once at most, and either kept on measured grounds, or put back, or left for a person."""
     made, now, status = len(scene.effects.made), scene.capture().digest, head.status
     if status in KEPT:
-        wrong = {"once": made != 1, "as the action left it": now != head.after_digest}
+        back = _put_back(scene, head)
+        left = scene.before.digest if back else head.after_digest
+        wrong = {"once": made != 1 + back, "as the action left it": now != left}
     elif status is ContractStatus.ROLLED_BACK:
         wrong = {"done and undone, or neither": made not in {0, 2}, "as it was": now != scene.before.digest}
     elif status is ContractStatus.SAFE_HOLD:
@@ -90,6 +92,12 @@ def _effects(scene: Scene, head: ContractHead) -> list[str]:
     return [
         f"it is {status.value}, and the resource is not {what} ({made} effects)" for what, so in wrong.items() if so
     ]
+
+
+def _put_back(scene: Scene, head: ContractHead) -> bool:
+    """Whether what was kept for a time is said to be as before again."""
+    expiry = scene.state.read(where := ref(Expiry, head.contract_id)).get(where)
+    return bool(expiry and expiry.done and not expiry.says)
 
 
 def _holder(scene: Scene, head: ContractHead) -> str:

@@ -17,6 +17,7 @@ from grace.model.approval import Approval, ApprovalStatus, Decision
 from grace.model.contract import ContractHead
 from grace.model.entry import Ref, ref
 from grace.model.mission import Mission, MissionStatus
+from grace.model.records import Expiry, StopOrder
 from grace.stores.keys import parse
 from tests.support.machine import WorkerDied
 from tests.support.scenes import Scene
@@ -35,18 +36,21 @@ WAITING = "waiting"
 @dataclass
 class Life:
     """One scene from its alert to its end. `decision` is what the people asked decide; at the state `stop_at` somebody stops
-    the remediation, as an abort, a timeout of the whole execution or a deleted state machine would.
+    the remediation, as an abort, a timeout of the whole execution or a deleted state machine would. At the state
+    `guard_at` the scene's guard alarm goes off. With `outlives` it goes on until what was kept for a time is put back.
     """
 
     scene: Scene
     decision: str = "approve"
     stop_at: str = ""
+    guard_at: str = ""
+    outlives: bool = False
     sweeps: int = 0
-    _told: set[tuple[str, int]] = field(default_factory=set)
+    _told: set[tuple[type[Any], str, int]] = field(default_factory=set)
 
     def run(self) -> Scene:
         """Deliver the alert, and let everything happen that would happen by itself, until nothing is left to do."""
-        self._deliver()
+        self._deliver(self.scene.body)
         self._everything()
         while self.open() and self.sweeps < SWEEPS:
             self._pass(SWEEP_SECONDS)
@@ -64,12 +68,13 @@ class Life:
             *(head.contract_id for head in store.open(ContractHead, later)),
             *missions,
             *(f"approval of {approval.contract_id}" for approval in store.open(Approval, later)),
+            *(f"time to live of {x.contract_id}" for x in store.open(Expiry, later) if self.outlives),
         ]
 
-    def _deliver(self) -> None:
+    def _deliver(self, body: str | dict[str, Any]) -> None:
         """The queue: at least once, and again after the visibility time while the worker dies or gives it back."""
         for _ in range(RECEIVES):
-            if self._works("triage", partial(self.scene.fire, self.scene.body)):
+            if self._works("triage", partial(self.scene.fire, body)):
                 return
             self._pass(VISIBILITY)
 
@@ -91,15 +96,27 @@ class Life:
     def _executions(self) -> bool:
         moved = False
         for execution in list(self.scene.workflow.executions.values()):
-            if self.stop_at == WAITING and execution.token:
-                execution.status, execution.token = "ABORTED", ""
             while execution.status == "RUNNING" and not execution.token:
+                if execution.state == self.guard_at and execution.document["mode"] == "remediate":
+                    self._guard()
+                    if execution.status != "RUNNING":
+                        break
                 if execution.state == self.stop_at and execution.document["mode"] == "remediate":
                     execution.status = "ABORTED"
                     break
                 self.scene.machine.step(execution)
                 moved = True
+            if self.stop_at == WAITING and execution.token:
+                execution.status, execution.token = "ABORTED", ""
+            if self.guard_at == WAITING and execution.token:
+                self._guard()
         return moved
+
+    def _guard(self) -> None:
+        """The guard alarm goes off, and whoever it wakes acts at once."""
+        if self.scene.breach is None:
+            self._deliver(self.scene.breached())
+            self._stream()
 
     def _people(self) -> bool:
         """Whoever is asked decides soon after, and tries again when it does not work."""
@@ -115,12 +132,13 @@ class Life:
         return bool(waiting)
 
     def _stream(self) -> bool:
-        """The table's stream tells of every approval that was decided; a batch that fails is given again."""
+        """The table's stream tells of approvals that were decided and of orders to stop; a batch that fails comes again."""
         decided = [a for a in self._approvals() if a.status is not ApprovalStatus.PENDING]
-        fresh = [a for a in decided if (a.contract_id, a.version) not in self._told]
-        for approval in fresh:
-            self._told.add((approval.contract_id, approval.version))
-            what: Ref[Any] = ref(Approval, approval.contract_id, str(approval.generation))
+        changed = [*decided, *items_of(self.scene, StopOrder)]
+        fresh = [x for x in changed if (type(x), x.contract_id, x.version) not in self._told]
+        for each in fresh:
+            self._told.add((type(each), each.contract_id, each.version))
+            what: Ref[Any] = ref(type(each), *each.ids)
             for _ in range(STREAM_TRIES):
                 if self._works("resolve", partial(react, [("1", what)], self.scene)):
                     break

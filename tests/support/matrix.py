@@ -8,7 +8,7 @@ from functools import cache
 
 from grace.model.contract import ContractStatus, EffectClass, Mode
 from tests.support.invariants import broken
-from tests.support.life import Life
+from tests.support.life import WAITING, Life
 from tests.support.scenes import Scene, playbooks
 from tests.support.taps import DEATHS, DOUBLES, ERRORS, Fault, Site
 
@@ -21,18 +21,24 @@ class Path:
     works: bool = True
     mode: Mode = Mode.AUTONOMOUS
     stop_at: str = ""
+    guard_at: str = ""
+    outlives: bool = False
 
 
 HELD = Path("held")
 NOT_HELD = Path("not held", works=False)
 ASKED = Path("asked", mode=Mode.APPROVAL)
 STOPPED = Path("stopped", stop_at="Benchmark")
+OUTLIVED = Path("kept for a time", outlives=True)
+BREACHED = Path("its guard went off", guard_at="Benchmark")
+BREACHED_WAITING = Path("its guard went off while people were asked", mode=Mode.APPROVAL, guard_at=WAITING)
 PATHS = (HELD, NOT_HELD, ASKED, STOPPED)
 
 
 def lives(playbook: str, path: Path) -> Life:
     """Return the incident, ready to be lived."""
-    return Life(Scene(playbook, works=path.works, mode=path.mode), stop_at=path.stop_at)
+    scene = Scene(playbook, works=path.works, mode=path.mode, guarded=bool(path.guard_at))
+    return Life(scene, stop_at=path.stop_at, guard_at=path.guard_at, outlives=path.outlives)
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,15 @@ HURT = (
     Part(STOPPED, AFTER_STOP, DOUBLES + ERRORS),
 )
 """Dead twice at the same call, and every error, at every call that differs from the paths above it."""
+BESIDE = {
+    "time to live": ("increase_logging", Part(OUTLIVED, AFTER_STOP, DEATHS)),
+    "guard alarm": ("scale_out_group", Part(BREACHED, ("triage", "draft", "resolve", "rollback", "close"), DEATHS)),
+    "guard alarm while people are asked": (
+        "scale_out_group",
+        Part(BREACHED_WAITING, ("triage", "resolve", "rollback", "close"), DEATHS),
+    ),
+}
+"""The roads that lead beside the workflow: by a playbook that has them, each step that is on them."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class Reality:
         self.began = began
         self.alarm = alarm
         self.fixed_at: datetime | None = None
+        self.guard: AlarmFacts | None = None
+        """An alarm about something else, which a resource's owner wants watched."""
         self.levels: dict[SeriesKey, Level] = {}
         if alarm and alarm.metric and alarm.threshold is not None:
             self._bound(alarm.metric, alarm.threshold, low_is_good=alarm.comparison.startswith("Greater"))
@@ -83,6 +85,8 @@ class Reality:
     def describe(self, name: str) -> AlarmFacts | None:
         """Return the alarm as it stands now."""
         alarm = self.alarm
+        if self.guard and name in {self.guard.arn, self.guard.name}:
+            return self.guard
         if alarm is None or name not in {alarm.arn, alarm.name}:
             return None
         if self.fixed_at and alarm.metric and self.clock.now() >= self._quiet_at(alarm.metric.period):
@@ -96,9 +100,9 @@ class Reality:
         return alarm
 
     def in_alarm(self) -> list[AlarmFacts]:
-        """Return the alarm while it is on."""
-        found = self.describe(self.alarm.name) if self.alarm else None
-        return [found] if found and found.state == "ALARM" else []
+        """Return the alarms that are on."""
+        found = [self.describe(self.alarm.name) if self.alarm else None, self.guard]
+        return [alarm for alarm in found if alarm and alarm.state == "ALARM"]
 
     def _quiet_at(self, period: int) -> datetime:
         assert self.fixed_at is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from grace.model.entry import ref
 from grace.model.expectation import Expectation, Guard
 from grace.model.records import Lease, Step, StepStatus
 from grace.model.resource import ResourceRef
-from grace.model.signal import Signal
+from grace.model.signal import MetricRef, Signal
 from grace.playbooks.loader import BUILT_IN, load_playbooks
 from grace.ports import AlarmFacts
 from grace.probes.measure import PromiseContext, compile_promises
@@ -31,10 +31,13 @@ from tests.support.machine import Machine
 from tests.support.machines import Machines
 from tests.support.reality import Reality
 from tests.support.taps import PORTS, Tap, Wire
-from tests.support.world import EVENTS, START, World, policies
+from tests.support.world import EVENTS, START, World, alarm_event, policies
 
 _COMPILED: dict[str, tuple[tuple[Expectation, ...], tuple[Guard, ...]]] = {}
 TAGS = {"grace:managed": "true"}
+GUARD = "checkout-orders"
+"""The alarm that the owner of a guarded resource wants watched."""
+GUARD_METRIC = MetricRef(namespace="Checkout", name="Orders", stat="Sum", period=60, dimensions={"Shop": "one"})
 
 
 @cache
@@ -53,12 +56,21 @@ def example(name: str) -> tuple[str, Signal]:
 class Scene(World):
     """One incident. With `works` the action mends what is wrong; without, it changes the resource and nothing else.
 
-    `period` is the alarm's, in seconds, where it is not that of the example.
+    `period` is the alarm's, in seconds, where it is not that of the example. The resource of one that is `guarded`
+    names an alarm that stops whatever is under way, once it goes off.
     """
 
     def __init__(
-        self, playbook: str, *, works: bool = True, mode: Mode = Mode.AUTONOMOUS, period: int | None = None
+        self,
+        playbook: str,
+        *,
+        works: bool = True,
+        mode: Mode = Mode.AUTONOMOUS,
+        period: int | None = None,
+        guarded: bool = False,
     ) -> None:
+        self.tags = TAGS | ({"grace:guards": GUARD} if guarded else {})
+        self.breach: dict[str, Any] | None = None
         self.body, self.signal = example(playbook)
         if period and self.signal.metric:
             metric = self.signal.metric.model_copy(update={"period": period})
@@ -94,6 +106,31 @@ class Scene(World):
         """Read the resource as it stands, past every wire."""
         return self.kind.capture(self.resource, MemoryAws(self.aws.handlers))
 
+    def breached(self) -> dict[str, Any]:
+        """Let the guard alarm go off now; return the event that says so."""
+        at = self.clock.now()
+        self.reality.guard = self._guard("ALARM", at)
+        self.breach = alarm_event("ALARM", at, name=GUARD, metric=GUARD_METRIC) | {
+            "account": self.signal.account,
+            "region": self.signal.region,
+            "resources": [self.reality.guard.arn],
+        }
+        return self.breach
+
+    def _guard(self, state: str, at: datetime) -> AlarmFacts:
+        return AlarmFacts(
+            arn=f"arn:aws:cloudwatch:{self.signal.region}:{self.signal.account}:alarm:{GUARD}",
+            name=GUARD,
+            state=state,
+            changed_at=at,
+            metric=GUARD_METRIC,
+            threshold=1.0,
+            comparison="LessThanThreshold",
+            evaluation_periods=1,
+            datapoints_to_alarm=1,
+            treat_missing="missing",
+        )
+
     def _stepped(self, door: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
         def run(event: dict[str, Any]) -> dict[str, Any]:
             with self.wire.step(str(event["step"])):
@@ -108,17 +145,17 @@ class Scene(World):
         match ref.type:
             case "AWS::Lambda::Alias":
                 _, function, alias = ref.path.split(":")
-                self.lambdas.function(function, tags=dict(TAGS), versions=3)
+                self.lambdas.function(function, tags=dict(self.tags), versions=3)
                 self.lambdas.alias(function, alias, "3")
             case "AWS::Lambda::Function":
-                self.lambdas.function(ref.path.split(":")[1], tags=dict(TAGS), versions=1, reserved=100)
+                self.lambdas.function(ref.path.split(":")[1], tags=dict(self.tags), versions=1, reserved=100)
             case "AWS::AutoScaling::AutoScalingGroup":
-                self.groups.group(ref.path.rsplit("/", 1)[1], tags=dict(TAGS), sizes=(1, 2, 5))
+                self.groups.group(ref.path.rsplit("/", 1)[1], tags=dict(self.tags), sizes=(1, 2, 5))
             case "AWS::ECS::Service":
                 _, cluster, service = ref.path.split("/")
-                self.containers.service(cluster, service, tags=dict(TAGS), revisions=3, desired=2)
+                self.containers.service(cluster, service, tags=dict(self.tags), revisions=3, desired=2)
             case "AWS::EC2::Instance":
-                self.machines.instance(ref.path.split("/")[1], tags=dict(TAGS))
+                self.machines.instance(ref.path.split("/")[1], tags=dict(self.tags))
             case other:
                 raise AssertionError(f"nobody here knows how to make a {other}")
         return self.kind.locate(ref, self.aws)
@@ -143,6 +180,7 @@ class Scene(World):
             )
         found = Reality(self.clock, signal.at - timedelta(seconds=3 * max(period, 60)), alarm)
         found.promise(*self._promises(alarm))
+        found.guard = self._guard("OK", signal.at - timedelta(days=1))
         return found
 
     def _promises(self, alarm: AlarmFacts | None) -> tuple[tuple[Expectation, ...], tuple[Guard, ...]]:
@@ -177,9 +215,17 @@ class Scene(World):
         refs = ref(ContractHead, lease.owner), ref(Step, lease.owner, "execute"), ref(Step, lease.owner, "restore")
         view = self.state.read(*refs)
         head, steps = view.get(refs[0]), [step for where in refs[1:] if (step := view.get(where))]
+        if head and head.terminal:
+            return self._unannounced(effect, head, lease)
         found = []
         if not any(step.status is StepStatus.INTENT and step.fence == lease.fence for step in steps):
             found.append(f"{effect} happened without an intent of the lease's holder")
         if head is None or head.fence != lease.fence or head.snapshot is None:
             found.append(f"{effect} happened without a snapshot under the lease")
         return found
+
+    def _unannounced(self, effect: Effect, head: ContractHead, lease: Lease) -> list[str]:
+        """What was kept for a time is put back under a fence of its own, which the entry before it announces."""
+        last = self.state.story(head.contract_id)[-1]
+        announced = last.type == "contract.expiring" and last.body["fence"] == lease.fence > head.fence
+        return [] if announced and head.snapshot else [f"{effect} happened after the end, and nothing announced it"]

@@ -7,19 +7,22 @@ from datetime import timedelta
 
 import pytest
 
+from grace.errors import Refused
 from grace.flow import grouping
 from grace.flow.resolve import react
+from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import ContractStatus
 from grace.model.entry import ref
 from grace.model.records import GuardAlarm, StopOrder
-from tests.support.playbooks import ROLL_BACK_ALIAS
+from tests.support.playbooks import roll_back_alias
 from tests.support.world import START, World, alarm_event, shop_metric
+from tests.unit.flow.scenes import need, until, vote
 
 GUARD = "checkout-latency"
 
 
-def world() -> World:
-    world = World((ROLL_BACK_ALIAS,))
+def world(tier: int = 1) -> World:
+    world = World((roll_back_alias(tier),))
     world.shop()
     world.lambdas.functions["shop"]["tags"]["grace:guards"] = GUARD
     world.alarms.put(
@@ -68,18 +71,82 @@ def test_a_guard_alarm_after_the_action_undoes_it(state: str) -> None:
     assert here.workflow.status(f"{contract}-rb-1") == "SUCCEEDED"
 
 
-def test_a_guard_alarm_before_the_action_ends_the_contract_untouched() -> None:
+@pytest.mark.parametrize("heard", [True, False], ids=["stopped", "order not carried out yet"])
+@pytest.mark.parametrize("state", ["Snapshot", "Baseline", "Execute"])
+def test_a_guard_alarm_before_the_action_ends_the_contract_untouched(state: str, heard: bool) -> None:
     here = world()
+    fired: list[str] = []
 
     def between(world: World, execution: object) -> None:
-        if getattr(execution, "state", "") == "Execute":
+        if getattr(execution, "state", "") == state and not fired:
+            fired.append(state)
             go_off(world)
+            if heard:
+                stop(world, world.contracts()[0])
 
     here.between = between
     here.fire(alarm_event())
     here.settle()
-    assert here.head(here.contracts()[0]).status is ContractStatus.REFUSED
+    assert fired
+    head = here.head(here.contracts()[0])
+    assert (head.status, head.closed) == (ContractStatus.REFUSED, True)
+    assert GUARD in head.reason
     assert here.lambdas.changes == 0
+
+
+def asking(state: str = "Ask") -> tuple[World, str]:
+    """A world whose contract of tier 2 stands at that state; at `Ask` it waits for people."""
+    here = world(tier=2)
+    execution = until(here, "Preflight" if state == "Preflight" else "Ask")
+    if state != "Preflight":
+        here.settle()
+        assert execution.token
+    if state == "Decided":
+        vote(here, execution.name, "ada")
+        here.decided(execution.name)
+        assert execution.state == "Decided"
+    return here, execution.name
+
+
+@pytest.mark.parametrize("state", ["Preflight", "Ask", "Decided"])
+def test_a_guard_alarm_while_people_are_asked_ends_the_contract_and_the_question(state: str) -> None:
+    here, contract = asking(state)
+    go_off(here)
+    stop(here, contract)
+    here.settle()
+    head = here.head(contract)
+    assert (head.status, head.closed) == (ContractStatus.REFUSED, True)
+    assert GUARD in head.reason
+    assert here.lambdas.changes == 0
+    assert here.workflow.status(contract) == "ABORTED"
+    if state == "Ask":
+        assert need(here, Approval, contract, "1").status is ApprovalStatus.SUPERSEDED
+        with pytest.raises(Refused):
+            vote(here, contract, "ada")
+
+
+def test_a_yes_that_crosses_a_guard_alarm_starts_nothing() -> None:
+    """The order to stop is written and not carried out yet when a person says yes."""
+    here, contract = asking()
+    go_off(here)
+    vote(here, contract, "ada")
+    here.decided(contract)
+    here.settle()
+    head = here.head(contract)
+    assert (head.status, head.closed, here.lambdas.changes) == (ContractStatus.REFUSED, True, 0)
+    assert GUARD in head.reason
+
+
+def test_a_guard_alarm_that_is_not_armed_leaves_people_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant of the two tests above: people decide, and it is done."""
+    monkeypatch.setattr(grouping, "breached", lambda *_: None)
+    here, contract = asking()
+    go_off(here)
+    stop(here, contract)
+    vote(here, contract, "ada")
+    here.decided(contract)
+    here.settle()
+    assert here.lambdas.changes >= 1
 
 
 def test_a_guard_that_is_not_armed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
