@@ -18,6 +18,7 @@ from grace.ledger.activity import activity, failures
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
 from grace.ledger.note import Checkpoint, PublicKey
+from grace.ledger.signed import SignedEntries
 from infra.cli import ledger_views, replaying, views
 from infra.cli.commands import Commands
 from infra.cli.errors import CommandError
@@ -111,19 +112,20 @@ class Opened:
         """Remember the newest checkpoint as the last one seen."""
         self.pin.keep(self.key.key, self.signed)
 
+    def covered(self) -> SignedEntries:
+        """Return the entries that the checkpoint covers, none of which is believed before it leads to its root."""
+        return SignedEntries(self.fetch, self.head)
+
     def entries(self, stream: str) -> list[Found]:
         """Return a contract's entries, or those of a mission and all that followed from its alert."""
         find = finding.family_of if stream.startswith("m-") else finding.stream_of
-        return find(self.source.fetch, self.head.size, stream)
-
-    def prove(self, one: Found) -> proof.Proof:
-        """Return the proof of an entry."""
-        return finding.prove(self.source.fetch, self.head, self.signed, one, self.key)
+        return find(self.covered(), stream)
 
     def write_proofs(self, found: Sequence[Found], folder: Path) -> None:
         """Write a proof file for each entry, named in their order."""
         for number, one in enumerate(found, 1):
-            _write(folder / f"{number:02d}-{one.entry.type}{proof.SUFFIX}", self.prove(one).data)
+            proved = finding.prove(self.fetch, self.head, self.signed, one, self.key)
+            _write(folder / f"{number:02d}-{one.entry.type}{proof.SUFFIX}", proved.data)
 
 
 def opened(arguments: argparse.Namespace, *, listed: bool = False) -> Opened:
@@ -276,8 +278,6 @@ def _story(arguments: argparse.Namespace, console: Console) -> int:
     log = opened(arguments)
     log.extends()
     found = log.entries(arguments.stream)
-    for one in found:
-        log.prove(one)
     console.print(ledger_views.story_view([one.entry for one in found]), crop=False)
     console.print(
         f"{len(found)} entries, each proved to be in the log of {log.head.size} that {log.key.name} signed.",
@@ -291,8 +291,7 @@ def _tail(arguments: argparse.Namespace, console: Console) -> int:
     log.extends()
     seen = max(0, log.head.size - max(0, arguments.n))
     while True:
-        for one in finding.entries_from(log.source.fetch, seen, log.head.size):
-            log.prove(one)
+        for one in finding.entries_from(log.covered(), seen):
             console.print(ledger_views.line(one), crop=False, soft_wrap=True)
         seen = log.head.size
         if not arguments.follow:
@@ -306,7 +305,7 @@ def _tail(arguments: argparse.Namespace, console: Console) -> int:
 def _replay(arguments: argparse.Namespace, console: Console) -> int:
     log = opened(arguments)
     log.extends()
-    entries = finding.all_entries(log.source.fetch, log.head)
+    entries = finding.entries_from(log.covered())
     services = reach(arguments.prefix, arguments.root).services if arguments.compare else None
     replayed = replaying.replayed((one.entry for one in entries), services)
     if arguments.json:
@@ -320,7 +319,7 @@ def _activity(arguments: argparse.Namespace, console: Console) -> int:
     log = opened(arguments)
     log.extends()
     since = (time.time() - 3600 * arguments.hours) * 1000
-    entries = [one.entry for one in finding.all_entries(log.source.fetch, log.head)]
+    entries = [one.entry for one in finding.entries_from(log.covered())]
     recent = [entry for entry in entries if entry.ts >= since]
     counted = {"activity": activity(recent), "failures": failures(recent)}
     if arguments.json:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from grace.errors import IntegrityError
-from grace.ledger import finding
 from grace.ledger.ed25519 import SeedSigner
+from grace.ledger.entries import parse
+from grace.ledger.tiles import pack
 from infra.cli import ledger, replaying
 from infra.demo import proving
 from tests.support.checker import lay_out
@@ -176,6 +177,26 @@ def test_a_story_is_told_from_proved_entries_alone(grace: Command, publish: Publ
     assert (lied.code, lied.out) == (1, "")
 
 
+def test_a_story_cannot_be_shortened_by_who_holds_the_bucket(grace: Command, publish: Publish, tmp_path: Path) -> None:
+    """An entry that no longer names the stream is passed over, and is not what was signed: nothing is told at all."""
+    log, contract, mission = remediated()
+    path = next(path for path in log.objects if path.startswith("tile/entries/000.p/") and "/3" not in path)
+    for name, commands in ((contract, ("story", "prove")), (mission, ("story", "prove"))):
+        renamed = log.objects[path].replace(name.encode(), f"{name[:-1]}0".encode())
+        assert renamed != log.objects[path]
+        publish(replace(log, objects=log.objects | {path: renamed}))
+        for command in commands:
+            into: list[str | Path] = ["-o", tmp_path / "proofs"] if command == "prove" else []
+            ran = grace("ledger", command, name, *into)
+            assert (ran.code, ran.out) == (1, "")
+            assert "is not the one that was signed" in ran.err
+    assert not (tmp_path / "proofs").exists()
+    last = log.entries[-1].replace(b'"corr":"', b'"corr":"x')
+    cut = replace(log, objects=log.objects | {path: pack([*log.entries[:-1], last])})
+    publish(cut)
+    assert "is not the one that was signed" in grace("ledger", "story", mission).err
+
+
 def test_tail_shows_the_newest(grace: Command, publish: Publish) -> None:
     publish(written(real_entries(300), 100))
     lines = grace("ledger", "tail", "-n", "3").out.splitlines()
@@ -226,9 +247,7 @@ def compare(world: Any, publish: Publish, monkeypatch: pytest.MonkeyPatch, *, be
     outputs = {"LogBucket": "logs", "LogKey": "key", "LogOrigin": ORIGIN}
     place = SimpleNamespace(aws=account, outputs=outputs, place="", services=world)
     monkeypatch.setattr(ledger, "reach", lambda _prefix, _root: place)
-    return replaying.replayed(
-        (found.entry for found in finding.entries_from(account.log.fetch, 0, account.log.edge.size)), world
-    ).document()
+    return replaying.replayed((parse(data) for data in account.log.entries), world).document()
 
 
 def test_the_log_alone_leads_to_every_state_in_the_tables(

@@ -115,10 +115,10 @@ def test_an_entry_that_is_not_the_signed_one_is_not_replayed(
     file = folder / "tile" / "entries" / "000.p" / "30"
     file.write_bytes(file.read_bytes().replace(b'"corr":"r-1"', b'"corr":"r-2"', 1))
     said = sentence(grace("ledger", "replay", "--from", folder, "--vkey", log.verifier.key.vkey), 1)
-    assert said.startswith("the log's 30 entries are not those that were signed: `grace ledger verify` says where")
+    assert said.startswith("entry 0 is not the one that was signed (tile/entries/000.p/30): `grace ledger verify`")
     file.write_bytes(file.read_bytes().replace(b'"stream":', b'"scream":', 1))
     assert sentence(grace("ledger", "replay", "--from", folder, "--vkey", log.verifier.key.vkey), 1).startswith(
-        "entry 0: "
+        "entry 0 is not"
     )
 
 

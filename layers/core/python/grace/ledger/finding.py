@@ -1,4 +1,7 @@
-"""Finding a stream's entries in the tree, and proving each: from the log's own objects, with no table beside. Pure."""
+"""Finding a stream's entries in the tree, and proving each: from the log's own objects, with no table beside. Pure.
+
+Every bundle that is looked through is held against the signed root, so that none of them can be hidden.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from grace.errors import IntegrityError, NotFound
 from grace.ledger.entries import parse
 from grace.ledger.note import Checkpoint, Verifier
 from grace.ledger.proof import Proof, check
-from grace.ledger.tiles import Bundle, Fetch, TileHashes, read_bundle
-from grace.ledger.tree import WIDTH, Edge, inclusion_proof, leaves
+from grace.ledger.signed import SignedEntries
+from grace.ledger.tiles import Fetch, TileHashes
+from grace.ledger.tree import WIDTH, inclusion_proof
 from grace.model.entry import Entry
 
 
@@ -23,32 +27,25 @@ class Found:
     entry: Entry
 
 
-def bundle_of(fetch: Fetch, number: int, size: int) -> list[bytes]:
-    """Return the entries of bundle `number` of a log of `size` entries.
-
-    Raises:
-        IntegrityError: it is missing or damaged.
-    """
-    return read_bundle(fetch, Bundle(number, min(WIDTH, size - number * WIDTH)))
-
-
-def stream_of(fetch: Fetch, size: int, stream: str) -> list[Found]:
+def stream_of(signed: SignedEntries, stream: str) -> list[Found]:
     """Return all entries of a stream, oldest first; read from the newest back, no farther than its first.
 
     Raises:
         NotFound: the log has none.
-        IntegrityError: one of them is missing, or a bundle is.
+        IntegrityError: one of them is missing, or a bundle is, or is not what was signed.
     """
     mark = f'"stream":"{stream}"'.encode()
     mine: list[Found] = []
-    for number in reversed(range(-(-size // WIDTH))):
-        entries = bundle_of(fetch, number, size)
+    for number in reversed(range(signed.bundles)):
+        entries = signed.bundle(number)
         marked = [found(number * WIDTH + at, data) for at, data in enumerate(entries) if mark in data]
         mine += [one for one in reversed(marked) if one.entry.stream == stream]
         if mine and mine[-1].entry.sseq == 1:
             break
     if not mine:
-        raise NotFound(f"the log of {size} entries has none of {stream}: what is new enters it within a minute")
+        raise NotFound(
+            f"the log of {signed.head.size} entries has none of {stream}: what is new enters it within a minute"
+        )
     mine.reverse()
     for expected, one in enumerate(mine, 1):
         if one.entry.sseq != expected:
@@ -56,17 +53,17 @@ def stream_of(fetch: Fetch, size: int, stream: str) -> list[Found]:
     return mine
 
 
-def family_of(fetch: Fetch, size: int, mission: str) -> list[Found]:
+def family_of(signed: SignedEntries, mission: str) -> list[Found]:
     """Return the entries of a mission and of all that followed from the same alert, in the order of the log.
 
     Raises:
         NotFound: the log has none.
-        IntegrityError: one of them is missing, or a bundle is.
+        IntegrityError: as `stream_of`.
     """
-    first = stream_of(fetch, size, mission)[0]
+    first = stream_of(signed, mission)[0]
     mark = f'"corr":"{first.entry.corr}"'.encode()
     family: list[Found] = []
-    for index, data in _forward(fetch, first.index, size):
+    for index, data in signed.between(first.index, signed.head.size):
         if mark in data and (entry := parse(data)).corr == first.entry.corr:
             family.append(Found(index, data, entry))
     return family
@@ -84,32 +81,14 @@ def prove(fetch: Fetch, checkpoint: Checkpoint, note: bytes, one: Found, key: Ve
     return made
 
 
-def entries_from(fetch: Fetch, first: int, size: int) -> Iterator[Found]:
+def entries_from(signed: SignedEntries, first: int = 0) -> Iterator[Found]:
     """Yield the entries from number `first` on, in the order of the log.
 
     Raises:
-        IntegrityError: a bundle is missing or damaged, or holds what is no entry.
+        IntegrityError: a bundle is missing or damaged or not what was signed, or holds what is no entry.
     """
-    for index, data in _forward(fetch, first, size):
+    for index, data in signed.between(first, signed.head.size):
         yield found(index, data)
-
-
-def all_entries(fetch: Fetch, checkpoint: Checkpoint) -> Iterator[Found]:
-    """Yield every entry of the log, and at the end hold them against the root that was signed.
-
-    Raises:
-        IntegrityError: a bundle is missing or damaged, or the entries are not those of the checkpoint.
-    """
-    edge = Edge()
-    for number in range(-(-checkpoint.size // WIDTH)):
-        bundle = bundle_of(fetch, number, checkpoint.size)
-        edge, _ = edge.grow(leaves(bundle))
-        for index, data in enumerate(bundle, number * WIDTH):
-            yield found(index, data)
-    if edge.root != checkpoint.root:
-        raise IntegrityError(
-            f"the log's {checkpoint.size} entries are not those that were signed: `grace ledger verify` says where"
-        )
 
 
 def found(index: int, data: bytes) -> Found:
@@ -118,10 +97,3 @@ def found(index: int, data: bytes) -> Found:
         return Found(index, data, parse(data))
     except IntegrityError as exc:
         raise IntegrityError(f"entry {index}: {exc}") from exc
-
-
-def _forward(fetch: Fetch, first: int, size: int) -> Iterator[tuple[int, bytes]]:
-    for number in range(first // WIDTH, -(-size // WIDTH)):
-        for at, data in enumerate(bundle_of(fetch, number, size), number * WIDTH):
-            if at >= first:
-                yield at, data
