@@ -80,7 +80,7 @@ class Rights:
             Right.STOP: lambda: [
                 _allow(["states:DescribeExecution", "states:StopExecution"], self.names.executions_arn),
             ],
-            Right.WAKE: lambda: [_allow(["states:SendTaskFailure", "states:SendTaskSuccess"], self.names.machine_arn)],
+            Right.WAKE: lambda: [_allow(["states:SendTaskSuccess"], self.names.machine_arn)],
             Right.LOG_HEAD: lambda: [
                 _allow(["dynamodb:BatchGetItem"], self.vault.log.table_arn),
                 _allow(["dynamodb:PutItem"], self.vault.log.table_arn, conditions=_below(keys.tree_head().pk)),

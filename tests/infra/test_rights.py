@@ -49,7 +49,7 @@ ROWS = {
     "resolve": STATE
     | START
     | STOP
-    | {"kms:Decrypt", "states:SendTaskSuccess", "states:SendTaskFailure", "sqs:SendMessage"}
+    | {"kms:Decrypt", "states:SendTaskSuccess", "sqs:SendMessage"}
     | {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
     "snapshot": STATE | WRITE_VAULT | READS | {"iam:SimulatePrincipalPolicy"},
     "execute": STATE | READ_VAULT | READS | ACTS,

@@ -108,7 +108,7 @@ DEEDS: dict[str, tuple[set[str], Callable[[Deployed, Session], Any]]] = {
         {"resolve"},
         lambda _, my: my("stepfunctions").send_task_success(taskToken="AQ", output="{}"),
     ),
-    "fail a workflow": ({"resolve"}, lambda _, my: my("stepfunctions").send_task_failure(taskToken="AQ")),
+    "fail a workflow": (set(), lambda _, my: my("stepfunctions").send_task_failure(taskToken="AQ")),
     "write to people": ({"ask"}, lambda _, my: my("sesv2").send_email(**letter())),
     "sign the log": (
         {"sign"},

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from grace.evidence.restoration import Result, judge, no_worse
-from grace.evidence.settle import AlarmState
+from tests.support.alarm_rules import AlarmState
 
 STATES = [*(state.value for state in AlarmState), ""]
 RESULTS = get_args(Result)

@@ -10,7 +10,8 @@ from typing import get_args
 
 import pytest
 
-from grace.evidence.settle import AlarmSettings, AlarmState, Missing, UnsupportedAlarm, alarm_state, settle_seconds
+from grace.evidence.settle import AlarmSettings, Missing, UnsupportedAlarm, settle_seconds
+from tests.support.alarm_rules import AlarmState, alarm_state
 
 OK, ALARM, INSUFFICIENT = AlarmState.OK, AlarmState.ALARM, AlarmState.INSUFFICIENT_DATA
 RETAIN = "retain"

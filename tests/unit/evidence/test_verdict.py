@@ -16,7 +16,6 @@ from grace.evidence.verdict import (
     VerdictKind,
     confidence,
     decide,
-    judge_samples,
 )
 
 MUST, SHOULD = Importance.MUST, Importance.SHOULD
@@ -31,6 +30,13 @@ def line(importance: Importance, outcome: Outcome, samples: int = 10) -> Expecta
     return ExpectationResult(
         f"{importance} {outcome}", importance, outcome, 0 if outcome is UNSURE else samples, supporting
     )
+
+
+def observed_as(name: str, importance: Importance, held: list[bool | None], least: int) -> ExpectationResult:
+    """What a line comes to: broken by any sample that broke it, kept by `least` that could be measured and kept it."""
+    measured = [each for each in held if each is not None]
+    outcome = FAILED if False in measured else PASSED if len(measured) >= least else UNSURE
+    return ExpectationResult(name, importance, outcome, len(measured), sum(measured))
 
 
 def guards(kinds: Iterable[GuardKind]) -> dict[str, GuardResult]:
@@ -127,7 +133,7 @@ def test_no_sequence_of_errors_gaps_or_terminations_is_a_success(
     observed: list[Run], watched: list[tuple[list[float] | None, list[float]]]
 ) -> None:
     """A None is an error, a gap, or a worker that never came back; a verdict that keeps the change needs measured passes."""
-    results = [judge_samples(f"e{i}", importance, held, least) for i, (importance, held, least) in enumerate(observed)]
+    results = [observed_as(f"e{i}", importance, held, least) for i, (importance, held, least) in enumerate(observed)]
     judged = {
         f"g{i}": judge_guard(old, new, worse="higher", tolerance=Tolerance(), min_samples=2)
         for i, (old, new) in enumerate(watched)
@@ -155,7 +161,7 @@ def test_losing_a_sample_or_turning_it_bad_never_improves_the_verdict(observed: 
     def judged_with(replacement: bool | None) -> Verdict:
         changed = [*held[:at], replacement, *held[at + 1 :]]
         now = [*observed[:which], (importance, changed, least), *observed[which + 1 :]]
-        return decide([judge_samples(f"e{i}", *one) for i, one in enumerate(now)], {})
+        return decide([observed_as(f"e{i}", *one) for i, one in enumerate(now)], {})
 
     kept, lost, bad = judged_with(True), judged_with(None), judged_with(False)
     assert bad.kind.rank <= lost.kind.rank <= kept.kind.rank
@@ -220,30 +226,7 @@ def test_what_nobody_measured_has_no_confidence() -> None:
     assert decide([line(MUST, UNSURE), line(MUST, PASSED)], {}).confidence == 0.0
 
 
-@pytest.mark.parametrize(
-    ("held", "least", "outcome"),
-    [
-        ([True] * 20, 20, PASSED),
-        ([True] * 19 + [None], 20, UNSURE),
-        ([True] * 19 + [False], 20, FAILED),
-        ([True, False], 20, FAILED),
-        ([None] * 40, 1, UNSURE),
-        ([], 1, UNSURE),
-        ([True, None], 1, PASSED),
-    ],
-)
-def test_samples_to_outcome(held: list[bool | None], least: int, outcome: Outcome) -> None:
-    result = judge_samples("ping", MUST, held, least)
-    assert (result.outcome, result.samples, result.supporting) == (
-        outcome,
-        sum(h is not None for h in held),
-        held.count(True),
-    )
-
-
 def test_impossible_results_cannot_be_built() -> None:
-    with pytest.raises(ValueError, match="min_samples must be at least 1"):
-        judge_samples("x", MUST, [], 0)
     with pytest.raises(ValueError, match="passed without a single sample"):
         ExpectationResult("x", MUST, PASSED, 0, 0)
     for samples, supporting in ((1, 2), (-1, -1), (3, -1)):

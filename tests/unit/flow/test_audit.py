@@ -212,7 +212,7 @@ def test_f19_what_hides_or_replaces_a_locked_object_is_named(what: str) -> None:
         ledger.archive.overwrite(path, ledger.archive.objects[path])
     else:
         [only] = ledger.archive.history[path]
-        ledger.archive.history[path] = [type(only)(path, "v1", latest=True, deleted=False)]
+        ledger.archive.history[path] = [type(only)(path, "v1", deleted=False)]
         look(ledger)
         [entry] = last(ledger, "log.integrity_issue")
         assert (entry.body["check"], entry.body["alarm"]) == ("V10", False)

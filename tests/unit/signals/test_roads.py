@@ -37,7 +37,7 @@ def test_the_fields_of_an_alarm() -> None:
     assert signal.fingerprint == fingerprint(arn, "ALARM", 1769860803417)
     assert (signal.subject, signal.name, signal.at) == (arn, "shop-errors", at)
     assert (signal.account, signal.region) == ("111122223333", "eu-central-1")
-    assert (signal.state, signal.previous_state, signal.severity) == (SignalState.ALARM, SignalState.OK, Severity.HIGH)
+    assert (signal.state, signal.severity) == (SignalState.ALARM, Severity.HIGH)
     assert (signal.service, signal.alarm_class) == ("lambda/shop", "errors")
     assert signal.group == "111122223333/eu-central-1/lambda/shop/errors"
     assert signal.metric is not None

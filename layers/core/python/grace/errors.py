@@ -73,10 +73,6 @@ class PolicyUnreadable(PermanentError):
     """The policies could not be read or asked: nothing is allowed."""
 
 
-class InvalidPolicy(PermanentError):
-    """A policy file is wrong; the message names file, policy and fix."""
-
-
 class InvalidSetting(PermanentError):
     """A setting is missing or wrong; the message names it."""
 

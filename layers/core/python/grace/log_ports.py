@@ -64,7 +64,6 @@ class ObjectVersion:
 
     path: str
     version: str
-    latest: bool
     deleted: bool
     until: datetime | None = None
 

@@ -5,9 +5,6 @@ For people only: nothing is decided by it, and a type or region that is not here
 
 from __future__ import annotations
 
-AS_OF = "2026-01"
-"""When the prices were written down; they are US dollars an hour, Linux, shared tenancy, before any discount."""
-
 HOURLY: dict[str, dict[str, float]] = {
     "us-east-1": {
         "t3.micro": 0.0104, "t3.small": 0.0208, "t3.medium": 0.0416, "t3.large": 0.0832,
@@ -21,6 +18,7 @@ HOURLY: dict[str, dict[str, float]] = {
         "r5.large": 0.152,
     },
 }  # fmt: skip
+"""US dollars an hour, Linux, shared tenancy, before any discount; written down in January 2026."""
 
 
 def hourly_price(region: str, instance_type: str) -> float | None:

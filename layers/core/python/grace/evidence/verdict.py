@@ -88,25 +88,6 @@ class Verdict:
     notes: tuple[str, ...]
 
 
-def judge_samples(
-    name: str, importance: Importance, held: Sequence[bool | None], min_samples: int = 1
-) -> ExpectationResult:
-    """One expectation from its observations: True kept it, False broke it, None is an error, a gap, a lost worker.
-
-    Failed when any observation broke it; inconclusive with fewer than `min_samples` that could be measured; passed
-    otherwise. What could not be measured never counts for the promise. Raises ValueError when `min_samples` < 1:
-    nothing passes on nothing.
-    """
-    if min_samples < 1:
-        raise ValueError(f"min_samples must be at least 1, got {min_samples}")
-    measured = [observation for observation in held if observation is not None]
-    if False in measured:
-        outcome = Outcome.FAILED
-    else:
-        outcome = Outcome.PASSED if len(measured) >= min_samples else Outcome.INCONCLUSIVE
-    return ExpectationResult(name, importance, outcome, len(measured), sum(measured))
-
-
 def decide(expectations: Sequence[ExpectationResult], guards: Mapping[str, GuardResult]) -> Verdict:
     """The verdict over a contract's expectations and its guards by name.
 

@@ -223,16 +223,6 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
         raise IntegrityError(forked)
 
 
-def subtrees(hashes: Iterable[bytes]) -> Subtree:
-    """Return the subtrees of a tree whose leaves' hashes are all at hand."""
-    row = tuple(hashes)
-
-    def root(height: int, index: int) -> bytes:
-        return fold(row[index << height : index + 1 << height])
-
-    return root
-
-
 def _past_lone(at: int, last: int) -> tuple[int, int]:
     """Go up past the rows where the last node has no partner, to the one where it is a right child (or the root)."""
     while not at % 2 and at:

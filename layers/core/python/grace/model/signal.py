@@ -67,7 +67,6 @@ class Signal(Model):
     service: str = Field(min_length=1, max_length=256)
     alarm_class: str = Field(min_length=1, max_length=256)
     state: SignalState
-    previous_state: SignalState | None = None
     at: Instant
     severity: Severity
     metric: MetricRef | None = None

@@ -64,7 +64,6 @@ def from_eventbridge(event: Fields) -> Signal:
         arn=arns[0],
         where="resources[0]",
         state=_state(detail.below("state"), "value"),
-        previous=_previous(detail.maybe_below("previousState"), "value"),
         at=detail.below("state").instant("timestamp"),
         reason=detail.below("state").prose("reason"),
         measure=measure,
@@ -79,7 +78,6 @@ def from_direct_action(event: Fields) -> Signal:
         arn=event.text("alarmArn"),
         where="alarmArn",
         state=_state(data.below("state"), "value"),
-        previous=_previous(data.maybe_below("previousState"), "value"),
         at=data.below("state").instant("timestamp"),
         reason=data.below("state").prose("reason"),
         measure=_measure_of(data.maybe_below("configuration").objects("metrics")),
@@ -102,7 +100,6 @@ def from_sns(message: Fields, topic: str | None) -> Signal:
         arn=arn,
         where=where,
         state=_state(message, "NewStateValue"),
-        previous=_previous(message, "OldStateValue"),
         at=message.instant("StateChangeTime"),
         reason=message.prose("NewStateReason"),
         measure=_measure_of_trigger(message.maybe_below("Trigger")),
@@ -118,7 +115,6 @@ def from_description(
         arn=arn,
         where="AlarmArn",
         state=state,
-        previous=None,
         at=at,
         reason="",
         measure=_Measure(metric=metric, threshold=threshold, comparison=comparison or None, plain=metric is not None),
@@ -130,7 +126,6 @@ def _signal(
     arn: str,
     where: str,
     state: SignalState,
-    previous: SignalState | None,
     at: datetime,
     reason: str,
     measure: _Measure,
@@ -152,7 +147,6 @@ def _signal(
         service=subjects.service(metric) if metric else f"alarm/{name}"[:256],
         alarm_class=trouble,
         state=state,
-        previous_state=previous,
         severity=_severity(name, state, trouble),
         metric=metric,
         observed=_finite(observed.group(1)) if observed else None,
@@ -201,10 +195,6 @@ def _state(fields: Fields, name: str) -> SignalState:
     if value not in ("ALARM", "OK", "INSUFFICIENT_DATA"):
         raise fields.wrong(name, "must be ALARM, OK or INSUFFICIENT_DATA")
     return SignalState(value)
-
-
-def _previous(fields: Fields, name: str) -> SignalState | None:
-    return _state(fields, name) if fields.maybe(name) else None
 
 
 def _measure_of(metrics: list[Fields]) -> _Measure:

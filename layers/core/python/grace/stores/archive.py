@@ -109,7 +109,6 @@ class S3Archive:
             ObjectVersion(
                 path,
                 str(one["VersionId"]),
-                bool(one["IsLatest"]),
                 deleted,
                 self._locked(path, one["VersionId"]) if one["IsLatest"] and not deleted else None,
             )

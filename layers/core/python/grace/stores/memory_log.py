@@ -131,11 +131,9 @@ class MemoryArchive:
         self._remember(path, deleted=False, until=until or self._now() + self._for)
 
     def _remember(self, path: str, *, deleted: bool, until: datetime | None) -> None:
-        older = [
-            ObjectVersion(path, one.version, latest=False, deleted=one.deleted) for one in self.history.get(path, [])
-        ]
+        older = [ObjectVersion(path, one.version, deleted=one.deleted) for one in self.history.get(path, [])]
         self.history[path] = [
-            ObjectVersion(path, f"v{len(older) + 1}", latest=True, deleted=deleted, until=until),
+            ObjectVersion(path, f"v{len(older) + 1}", deleted=deleted, until=until),
             *older,
         ]
 
