@@ -109,8 +109,8 @@ class Opened:
             fsck.extends(self.pinned, self.head, self.source.fetch)
 
     def keep(self) -> None:
-        """Remember the newest checkpoint as the last one seen."""
-        self.pin.keep(self.key.key, self.signed)
+        """Remember the newest checkpoint as the last one seen; raises `IntegrityError` when another is by now."""
+        self.pin.keep(self.key, self.signed, self.fetch)
 
     def covered(self) -> SignedEntries:
         """Return the entries that the checkpoint covers, none of which is believed before it leads to its root."""

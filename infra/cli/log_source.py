@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import email
 import email.policy
+import fcntl
+import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +16,7 @@ from grace.errors import IntegrityError, NotFound
 from grace.ledger import fsck, note
 from grace.ledger.ed25519 import KeyVerifier, public_key
 from grace.ledger.note import PublicKey
+from grace.ledger.tiles import Fetch
 from grace.ports import Aws
 from infra.cli.errors import CommandError
 from infra.cli.reach import Reach
@@ -120,12 +124,33 @@ class Pin:
         except IntegrityError as exc:
             raise IntegrityError(f"{file} is not what was pinned here: {exc}") from exc
 
-    def keep(self, key: PublicKey, signed: bytes) -> None:
-        """Remember a checkpoint that was proved to extend the one before."""
+    def keep(self, key: KeyVerifier, signed: bytes, fetch: Fetch) -> None:
+        """Remember a checkpoint, unless a larger one is remembered by now: another command may have been quicker.
+
+        Raises:
+            IntegrityError: what is remembered by now is of another key, or the log does not begin with it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / fsck.VKEY).write_text(key.vkey + "\n", encoding="utf-8")
-        (self.folder / f"{fsck.CHECKPOINT}.new").write_bytes(signed)
-        (self.folder / f"{fsck.CHECKPOINT}.new").replace(self.folder / fsck.CHECKPOINT)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released as it is closed
+            known = self.key
+            if known is None:
+                self._replace(fsck.VKEY, f"{key.key.vkey}\n".encode())
+            else:
+                _same([known, key.key])
+            point, new = self.checkpoint(key), note.verify(signed, [key], key.name)
+            if point is not None and point.size > new.size:
+                return
+            if point is not None:
+                fsck.extends(point, new, fetch)
+            self._replace(fsck.CHECKPOINT, signed)
+
+    def _replace(self, name: str, data: bytes) -> None:
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=f"{name}.", delete=False) as new:
+            new.write(data)
+            new.flush()
+            os.fsync(new.fileno())
+        Path(new.name).replace(self.folder / name)
 
 
 @dataclass(frozen=True)
