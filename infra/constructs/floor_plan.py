@@ -142,10 +142,10 @@ DOORS: tuple[Door, ...] = (
     Door(
         "answer",
         "Shows what a link opens, and records votes",
-        (R.STATE, R.VERIFY_LINK, R.SESSION, R.PUBLISH),
+        (R.STATE, R.VERIFY_LINK, R.SESSION),
         timeout=20,
         layers=("web", "crypto"),
-        environment=("bus", "base_url", "oidc", "session_key"),
+        environment=("base_url", "oidc", "session_key"),
     ),
     Door(
         "operate",
@@ -156,9 +156,9 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         "resolve",
-        "Releases and stops workflows after a decision",
-        (R.STATE, R.UNSEAL, R.WAKE, R.START, R.STOP),
-        environment=("vault_key", "state_machine"),
+        "Releases and stops workflows after a decision, and announces it",
+        (R.STATE, R.UNSEAL, R.WAKE, R.START, R.STOP, R.PUBLISH),
+        environment=("vault_key", "state_machine", "bus"),
     ),
     Door(
         "snapshot",

@@ -44,11 +44,12 @@ ROWS = {
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
     "contract": STATE | READS | PROVES | ALARMS | METRICS | NOTIFY | PUBLISH | START,
     "ask": STATE | NOTIFY | PUBLISH | {"kms:Encrypt", "kms:GenerateMac", "kms:DescribeKey", "ses:SendEmail"},
-    "answer": STATE | PUBLISH | {"kms:VerifyMac", "kms:GenerateMac"},
+    "answer": STATE | {"kms:VerifyMac", "kms:GenerateMac"},
     "operate": STATE | DRAFT | NOTIFY | PUBLISH | START | STOP,
     "resolve": STATE
     | START
     | STOP
+    | PUBLISH
     | {"kms:Decrypt", "states:SendTaskSuccess", "sqs:SendMessage"}
     | {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
     "snapshot": STATE | WRITE_VAULT | READS | {"iam:SimulatePrincipalPolicy"},

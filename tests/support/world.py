@@ -140,6 +140,8 @@ class World:
         self.machine = Machine(self._doors(), self.clock.advance)
         self.between: Callable[[World, Execution], None] = lambda _world, _execution: None
         """Called before each state: tests change the world here."""
+        self.streamed: set[tuple[tuple[str, ...], int]] = set()
+        """The changes of approvals that `resolve` has taken from the stream."""
 
     def _doors(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         def door(*verbs: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -183,14 +185,15 @@ class World:
                         self.machine.step(execution)
                     moved = True
 
-    def decided(self, contract_id: str, generation: int = 1) -> None:
-        """Let the stream tell `resolve` that an approval changed, and let the woken execution go on."""
+    def decided(self, contract_id: str, generation: int = 1) -> bool:
+        """Let the stream tell `resolve` that an approval changed, and let the woken execution go on; whether it is done."""
         what: Ref[Any] = ref(Approval, contract_id, str(generation))
-        react([("1", what)], self)
+        again = react([("1", what)], self)
         for execution in self.workflow.executions.values():
             if getattr(execution, "woken", False):
                 execution.woken = False
                 self.machine.wake(execution)
+        return not again
 
     def head(self, contract_id: str) -> ContractHead:
         """Return the contract's head."""

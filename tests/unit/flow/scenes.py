@@ -83,9 +83,12 @@ def run(world: World) -> None:
 
 
 def stream(world: World) -> None:
-    """Deliver every change of an approval and every order to stop to `resolve`, as the table's stream does."""
+    """Deliver every change of an approval and every order to stop to `resolve`, as the table's stream does: what it took
+    is not given again."""
     for approval in every(world, Approval):
-        world.decided(approval.contract_id, approval.generation)
+        change = (approval.ids, approval.version)
+        if change not in world.streamed and world.decided(approval.contract_id, approval.generation):
+            world.streamed.add(change)
     for stop in every(world, StopOrder):
         assert react([("1", ref(StopOrder, stop.contract_id))], world) == []
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from grace.errors import Conflict, Unavailable
+from grace.errors import AnswerLost, BadRequest, Conflict, Unavailable
+from grace.flow.link import decide_by_link, open_link, voted
 from grace.model.approval import Vote
 from grace.model.contract import Contract
 from grace.web.answering import respond
 from tests.support.links import SITE, Answer, answer, asked, fields, get, minted, send
-from tests.unit.flow.scenes import every, need, read
+from tests.unit.flow.scenes import every, need, read, vote
 from tests.unit.web.scenes import mailed, state
 
 # -- where a form comes from
@@ -186,11 +187,90 @@ def test_what_does_not_answer_is_said_and_decides_nothing(error: Exception, stat
     def fails(*_: Any, **__: Any) -> Any:
         raise error
 
-    world.store.commit = fails
+    world.macs.verify = fails
     found = send(world, form)
     assert found["statusCode"] == status
     assert "Nothing was decided" in found["body"]
     assert not read(world, Vote, contract, "ada")
+
+
+NOTHING = "Nothing was decided"
+
+
+@pytest.mark.parametrize("error", [Unavailable("no"), Conflict("no"), AnswerLost("no"), BadRequest("no")], ids=repr)
+@pytest.mark.parametrize("written", [False, True])
+def test_d13_when_nobody_knows_whether_a_vote_was_written_nothing_else_is_said(error: Exception, written: bool) -> None:
+    """The answer of the transaction is lost, before or after it was carried out."""
+    world, contract = mailed()
+    token, commit = minted(world, contract, "ada"), world.store.commit
+
+    def lost(change: Any) -> Any:
+        if written and not read(world, Vote, contract, "ada"):
+            commit(change)
+        raise error
+
+    form = fields(world, contract, token)
+    world.store.commit = lost
+    found = send(world, form)
+    assert bool(read(world, Vote, contract, "ada")) is written
+    # Of a conflict the store reads again, and finds what it wrote.
+    assert found["statusCode"] == (200 if written and isinstance(error, Conflict) else 503)
+    assert NOTHING not in found["body"]
+    world.store.commit = commit
+    again = send(world, form)
+    assert again["statusCode"] == 200
+    assert ("Already recorded" in again["body"]) is written
+
+
+@pytest.mark.parametrize("tier", [2, 3])
+@pytest.mark.parametrize("away", ["read", "members", "verify", "publish"])
+def test_d13_once_a_vote_is_written_nothing_can_make_its_answer_another(away: str, tier: int) -> None:
+    """With the store, the key or the bus away from that moment on, it is 200 with the decision."""
+    world, contract = mailed(tier)
+    opened = open_link(minted(world, contract, "ada"), world)
+    token, commit = minted(world, contract, "ada"), world.store.commit
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise Unavailable("away")
+
+    def then_away(change: Any) -> Any:
+        done = commit(change)
+        part = {"verify": world.macs, "publish": world.messages}.get(away, world.store)
+        setattr(part, away, fails)
+        return done
+
+    world.store.commit = then_away
+    if tier == 2:
+        found = send(world, fields(world, contract, token))
+        assert found["statusCode"] == 200
+        assert "You approved this" in found["body"]
+        assert NOTHING not in found["body"]
+    else:
+        said = decide_by_link(opened, "approve", world, via="oidc")
+        assert (said.outcome, said.have, said.need) == ("recorded", 1, 2)
+        assert voted(opened, said).mine == said.votes[-1]
+
+
+def test_a_vote_that_is_refused_says_how_it_stands_or_that_it_is_not_known() -> None:
+    world, contract = mailed()
+    form, members = fields(world, contract, minted(world, contract, "ada"), "reject"), world.store.members
+    looks: list[int] = []
+
+    def changing(*arguments: Any) -> Any:
+        """Ada votes by another road between our reading and our writing; after that nothing answers."""
+        looks.append(1)
+        if len(looks) == 1:
+            found = members(*arguments)
+            vote(world, contract, "ada")
+            return found
+        if len(looks) > 3:
+            raise Unavailable("away")
+        return members(*arguments)
+
+    world.store.members = changing
+    found = send(world, form)
+    assert found["statusCode"] == 503
+    assert NOTHING not in found["body"]
 
 
 def test_an_address_with_a_path_is_kept_everywhere() -> None:

@@ -19,12 +19,16 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the person is told: `recorded`, `already` (the same decision before), and how the approval stands now."""
+    """What the person is told: `recorded`, `already` (the same decision before), and how the approval stands now.
+
+    Once the vote is written nothing more is called that could fail: the bus hears of a decision from the table's stream.
+    """
 
     outcome: str
     status: ApprovalStatus
     have: int
     need: int
+    votes: tuple[Vote, ...] = ()
 
 
 def answer(decision: Decision, principal: str, services: Services) -> Answer:
@@ -67,7 +71,7 @@ def _vote(decision: Decision, person: Person, services: Services, via: Via, gene
     if mine:
         if mine.decision != decision.decision:
             raise Refused("decided_otherwise", f"{person.id} has voted {mine.decision} already; a vote is final")
-        return Answer("already", approval.status, _yes(votes, approval), approval.need)
+        return Answer("already", approval.status, _yes(votes, approval), approval.need, tuple(votes))
     if generation not in {None, approval.generation}:
         raise Refused("reissued", "this was asked anew meanwhile: use the newest mail")
     _may_decide(decision, person, loaded, approval, services)
@@ -88,17 +92,7 @@ def _vote(decision: Decision, person: Person, services: Services, via: Via, gene
     _record(_Cast(loaded, approval, vote, status, contract_status), services)
     if status is not ApprovalStatus.PENDING:
         services.telemetry.count(Metric.APPROVALS_DECIDED)
-        event = "approval.granted" if status is ApprovalStatus.APPROVED else "approval.rejected"
-        services.messages.publish(
-            event,
-            {
-                "contract": decision.contract_id,
-                "mission": loaded.head.mission_id,
-                "corr": loaded.head.corr,
-                "by": person.id,
-            },
-        )
-    return Answer("recorded", status, have, approval.need)
+    return Answer("recorded", status, have, approval.need, (*votes, vote))
 
 
 def _read(decision: Decision, services: Services) -> tuple[Loaded, Approval]:

@@ -202,6 +202,12 @@ def decide_by_link(opened: Opened, decision: Literal["approve", "reject"], servi
     return cast(wanted, opened.person, services, via=via, generation=opened.approval.generation)
 
 
+def voted(opened: Opened, answer: Answer) -> Opened:
+    """Return the link as it stands after its person's vote, from what was written: nothing is read that could fail."""
+    approval = opened.approval.model_copy(update={"status": answer.status})
+    return replace(opened, standing=Standing.VOTED, approval=approval, votes=answer.votes)
+
+
 def fail(opened: Opened, services: Services, *, entry: str = "approval.challenge_failed", **said: str) -> int:
     """Count a wrong challenge in the record, with an entry, and return how many are left. The tenth voids the link."""
 

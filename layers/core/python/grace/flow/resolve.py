@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,20 +15,38 @@ from grace.model.entry import EntryDraft, Ref, ref
 from grace.model.records import StopOrder
 from grace.ports import Services
 
+_Change = tuple[str, Ref[Any]]
+_EVENTS = {
+    ApprovalStatus.APPROVED: "approval.granted",
+    ApprovalStatus.REJECTED: "approval.rejected",
+    ApprovalStatus.EXPIRED: "approval.expired",
+}
 
-def react(changes: Sequence[tuple[str, Ref[Any]]], services: Services) -> list[str]:
+
+def react(changes: Sequence[_Change], services: Services) -> list[str]:
     """Take the changes of a batch in order; stop at the first that fails, so none is overtaken.
+
+    All that waits is woken first, and the bus is told after it: a bus that is away holds up no work that was approved.
 
     Returns:
         The sequence number to begin again from, or nothing when all went well.
     """
-    for sequence, what in changes:
+    woken, failed = _each(changes, changed, services)
+    _, unheard = _each(woken, announce, services)
+    return unheard or failed
+
+
+def _each(
+    changes: Sequence[_Change], work: Callable[[Ref[Any], Services], object], services: Services
+) -> tuple[Sequence[_Change], list[str]]:
+    """Return the changes that were dealt with, and the sequence number of the first that was not."""
+    for place, (sequence, what) in enumerate(changes):
         try:
-            changed(what, services)
+            work(what, services)
         except GraceError as exc:
             services.telemetry.trouble("resolve", exc)
-            return [sequence]
-    return []
+            return changes[:place], [sequence]
+    return changes, []
 
 
 def changed(what: Ref[Any], services: Services) -> bool:
@@ -55,6 +73,20 @@ def approval_changed(contract_id: str, generation: int, services: Services) -> b
     if approval is None or approval.status is ApprovalStatus.PENDING or not approval.task_token:
         return False
     return services.workflow.wake(services.sealer.unseal(approval.task_token, contract_id), contract_id)
+
+
+def announce(what: Ref[Any], services: Services) -> None:
+    """Tell the bus how an approval was decided. The stream repeats it until the bus has heard it, so perhaps twice."""
+    if what.kind is not Approval:
+        return
+    approval_ref, head_ref = ref(Approval, *what.ids), ref(ContractHead, what.ids[0])
+    view = services.store.read(approval_ref, head_ref)
+    approval, head = view.get(approval_ref), view.get(head_ref)
+    if approval is None or head is None or approval.status not in _EVENTS:
+        return
+    said = {"contract": head.contract_id, "mission": head.mission_id, "corr": head.corr}
+    by = {"by": approval.decided_by[-1]} if approval.decided_by else {}
+    services.messages.publish(_EVENTS[approval.status], said | by)
 
 
 def stop_ordered(contract_id: str, services: Services) -> bool:

@@ -29,7 +29,3 @@ def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
         entries=[EntryDraft(type="approval.expired", body={"generation": approval.generation})],
         items=[approval.model_copy(update={"status": ApprovalStatus.EXPIRED, "decided_at": loaded.at})],
     )
-    services.messages.publish(
-        "approval.expired",
-        {"contract": loaded.head.contract_id, "mission": loaded.head.mission_id, "corr": loaded.head.corr},
-    )

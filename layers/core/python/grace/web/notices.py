@@ -14,6 +14,11 @@ MISSING = Notice(
 TRY_AGAIN = Notice(
     "Please try again", ("Something did not answer in time. Nothing was decided. Try once more in a minute.",)
 )
+UNKNOWN = Notice(
+    "Please look again",
+    ("Something did not answer in time, and your decision may have been recorded. Open the link again: it says so.",),
+    mark="wait",
+)
 NOT_SIGNED_IN = Notice(
     "You are not signed in",
     ("The sign-in did not succeed, or took too long. Nothing was decided. Open the link in your mail again.",),

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from grace.errors import Conflict, GraceError, NotFound, Refused, TransientError
-from grace.flow.link import Opened, Standing, challenge_of, decide_by_link, fail, open_link
+from grace.flow.link import Opened, Standing, challenge_of, decide_by_link, fail, open_link, voted
 from grace.model.approval import Via
 from grace.model.base import Json
 from grace.ports import Services
@@ -73,11 +73,32 @@ def _decide(request: Request, services: Services) -> dict[str, Json]:
         if refused:
             return refused
         via = "oidc"
+    return _vote(opened, decision, token, services, via=via)
+
+
+def _vote(
+    opened: Opened, decision: Literal["approve", "reject"], token: str, services: Services, *, via: Via
+) -> dict[str, Json]:
+    """Record the vote and say how it stands. From here on nobody can say that nothing was decided."""
     try:
-        decide_by_link(opened, decision, services, via=via)
+        answer = decide_by_link(opened, decision, services, via=via)
     except Refused:  # somebody wrote between our reading and our writing: say how it stands now
-        return _closed(open_link(token, services), tried=decision)
-    return _closed(open_link(token, services), recorded=True)
+        return _closed_now(token, decision, services)
+    except GraceError as exc:
+        return _unknown("whether a vote was written is not known", exc, services)
+    return _closed(voted(opened, answer), recorded=answer.outcome == "recorded")
+
+
+def _closed_now(token: str, tried: str, services: Services) -> dict[str, Json]:
+    try:
+        return _closed(open_link(token, services), tried=tried)
+    except (Conflict, TransientError) as exc:
+        return _unknown("how a link stands could not be read", exc, services)
+
+
+def _unknown(what: str, exc: GraceError, services: Services) -> dict[str, Json]:
+    services.telemetry.trouble(what, exc)
+    return _shown(503, notices.UNKNOWN)
 
 
 def _failed(opened: Opened, request: Request, token: str, services: Services) -> dict[str, Json]:
