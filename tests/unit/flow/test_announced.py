@@ -9,11 +9,13 @@ import pytest
 
 from grace.errors import Unavailable
 from grace.flow import resolve
+from grace.flow.remind import undelivered
 from grace.flow.resolve import react
-from grace.model.approval import Approval
+from grace.model.approval import Approval, Undelivered
 from grace.model.entry import ref
 from tests.support.world import World, alarm_event
 from tests.unit.flow.scenes import add_service, ended, heads, incident, refusal, run, service_event, shop, sweep, vote
+from tests.unit.flow.test_mail import manned, wait
 
 
 def heard(world: World) -> list[str]:
@@ -133,3 +135,39 @@ def test_what_was_woken_before_one_that_fails_is_announced() -> None:
     changes = [(str(n), ref(Approval, contract, "1")) for n, contract in enumerate(contracts)]
     assert react(changes, world) == ["1"]
     assert heard(world) == ["approval.granted"]
+
+
+# -- people hear that others are asked
+
+
+def topic_away_once(world: World) -> None:
+    real = world.messages.notify
+
+    def fails(*_: Any) -> None:
+        world.messages.notify = real
+        raise Unavailable("the topic is away")
+
+    world.messages.notify = fails
+
+
+def test_an_escalation_that_people_could_not_be_told_of_is_told_by_the_next_sweep() -> None:
+    world = manned()
+    contract = incident(world)
+    topic_away_once(world)
+    with pytest.raises(Unavailable):
+        wait(world, 16)
+    assert world.head(contract).generation == 1, "nothing is written before people are told"
+    wait(world, 0)
+    assert world.head(contract).generation == 2
+    assert world.messages.notified[-1][1].startswith("approval still needed")
+
+
+def test_f37_a_bounce_that_people_could_not_be_told_of_is_told_when_it_comes_again() -> None:
+    world = shop(2)
+    contract = incident(world)
+    bounce = Undelivered(contract_id=contract, person="ada", what="bounce")
+    topic_away_once(world)
+    with pytest.raises(Unavailable):
+        undelivered(bounce, world)
+    assert undelivered(bounce, world)
+    assert "Not reached by mail: ada" in world.messages.notified[-1][2]

@@ -34,7 +34,8 @@ class _Cause:
 def remind(reminder: Reminder, services: Services) -> bool:
     """Write anew to those who have not voted and to the next of the escalation; their earlier links end.
 
-    Votes stand: they are on the contract's digest, which is the same. The time to decide stays what it was.
+    Votes stand: they are on the contract's digest, which is the same. The time to decide stays what it was. All are told
+    before it is written: a crash in between tells them twice rather than never.
 
     Returns:
         Whether anybody was asked again; not when it is decided, over, or was done already.
@@ -82,8 +83,9 @@ def _again(contract_id: str, cause: _Cause, services: Services) -> bool:
         checkpoint=checkpoint_in(loaded.view),
     )
     update = {"key_id": invited.key_id, "unreached": (*anew.unreached, *invited.unreached)}
-    _write(loaded, found[1], anew.model_copy(update=update), cause, invited, services=services)
+    anew = anew.model_copy(update=update)
     _tell(loaded.contract, anew, cause.urgency, services)
+    _write(loaded, found[1], anew, cause, invited, services=services)
     return True
 
 
@@ -133,6 +135,7 @@ def _write(
 
 def _note(loaded: Loaded, approval: Approval, cause: _Cause, services: Services) -> None:
     """Keep that somebody was not reached, where nobody is left to ask beside them; the others' links stay good."""
+    _tell(loaded.contract, approval, cause.urgency, services)
     advance(
         services,
         loaded,
@@ -142,7 +145,6 @@ def _note(loaded: Loaded, approval: Approval, cause: _Cause, services: Services)
         entries=[EntryDraft(type="approval.escalated", body=_body(approval, cause) | {"asked": [], "mailed": []})],
         items=[approval],
     )
-    _tell(loaded.contract, approval, cause.urgency, services)
 
 
 def _body(approval: Approval, cause: _Cause) -> dict[str, Json]:
