@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from grace.errors import IntegrityError
 from grace.flow.checks import Findings, check_log, check_whole
-from grace.flow.tables import check_streams
+from grace.flow.tables import check_all, check_streams
 from grace.ledger.activity import activity, failures
 from grace.model.base import Json, Model
 from grace.model.entry import Commit, EntryDraft, ref
@@ -51,8 +51,10 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     view = services.store.read(pin_ref, own_ref, stream=f"sys:{NAME}")
     pin, own = view.get(pin_ref) or AuditPin(at=at), view.get(own_ref)
     found = check_log(pin.mark, at, services)
+    swept = pin.swept
     if full:
         check_whole(found.mark or pin.mark, at, services, found)
+        swept = check_all(pin.swept, (found.mark or pin.mark).size, at, services, found)
     check_streams((entry.stream for entry in [*found.entries, *found.waiting]), services, found)
     gaps = _silent(pin, at, prefix, services)
     result = Audited(
@@ -60,7 +62,7 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     )
     alarms = [issue for issue in found.issues if issue.alarm]
     _tell(alarms, gaps, pin, services)
-    _write(result, found, gaps, services, pin=pin, own=own, at=at)
+    _write(result, found, gaps, services, pin=pin.model_copy(update={"swept": swept}), own=own, at=at)
     if alarms or gaps:
         first = alarms[0].what if alarms else f"{gaps[0].name} is silent"
         raise IntegrityError(f"the log: {len(alarms)} findings and {len(gaps)} silent parts; the first: {first}")

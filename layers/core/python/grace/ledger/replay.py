@@ -69,6 +69,8 @@ class Stand:
     digest: str
     need: int
     approvers: tuple[str, ...]
+    expires: str
+    tier: int
     status: str = "pending"
     votes: tuple[str, ...] = ()
 
@@ -81,12 +83,16 @@ def stands(entries: Iterable[Entry]) -> dict[int, Stand]:
     waiting without a decision withdraws it.
     """
     found: dict[int, Stand] = {}
+    tier = 0
     for entry in entries:
         changed = entry.body.get(SET, {})
+        tier = changed.get("tier", tier)
         last = found.get(max(found, default=0))
         if entry.type == "approval.requested":
             body = entry.body
-            found[changed["generation"]] = Stand(body["digest"], body["need"], tuple(body["approvers"]))
+            found[changed["generation"]] = Stand(
+                body["digest"], body["need"], tuple(body["approvers"]), body["expires"], tier
+            )
         elif last is None:
             continue
         elif "generation" in changed:
@@ -116,7 +122,15 @@ def differences(
         f"{stream}: {name} is {now[name]!r}, the log says {was[name]!r}" for name in now if now[name] != was[name]
     ]
     held = {
-        each.generation: Stand(each.digest, each.need, each.approvers, each.status.value, each.votes)
+        each.generation: Stand(
+            each.digest,
+            each.need,
+            each.approvers,
+            each.expires_at.isoformat(),
+            each.tier,
+            each.status.value,
+            each.votes,
+        )
         for each in approvals
     }
     for generation in sorted(held.keys() | stand.keys()):

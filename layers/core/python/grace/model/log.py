@@ -65,12 +65,14 @@ class AuditPin(Item):
     """How far the verifier has come: what it checked last, and which of its findings people have been told of.
 
     `note` is the checkpoint it checked: what goes out with every request to an approver, whose mailbox is a witness.
+    `swept` is the entry of the tree from which the next night goes on comparing the tables, 0 to begin anew.
     """
 
     mark: Mark = Field(default_factory=Mark)
     note: str = ""
     at: Instant
     told: tuple[str, ...] = ()
+    swept: int = Field(default=0, ge=0)
 
     @property
     def ids(self) -> tuple[str, ...]:
