@@ -7,9 +7,11 @@ error, so that the alarm on its errors rises; that it is silent raises another.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from grace.errors import IntegrityError
 from grace.flow.checks import Findings, check_log, check_whole
+from grace.flow.loading import contended
 from grace.flow.tables import check_all, check_streams
 from grace.ledger.activity import activity, failures
 from grace.model.base import Json, Model
@@ -46,10 +48,8 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     Raises:
         IntegrityError: something is an alarm. It has been written and told by then.
     """
-    at = services.clock.now()
-    pin_ref, own_ref = ref(AuditPin), ref(Subsystem, NAME)
-    view = services.store.read(pin_ref, own_ref, stream=f"sys:{NAME}")
-    pin, own = view.get(pin_ref) or AuditPin(at=at), view.get(own_ref)
+    at, pin_ref = services.clock.now(), ref(AuditPin)
+    pin = services.store.read(pin_ref).get(pin_ref) or AuditPin(at=at)
     found = check_log(pin.mark, at, services)
     swept = pin.swept
     if full:
@@ -62,7 +62,7 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     )
     alarms = [issue for issue in found.issues if issue.alarm]
     _tell(alarms, gaps, pin, services)
-    _write(result, found, gaps, services, pin=pin.model_copy(update={"swept": swept}), own=own, at=at)
+    contended(partial(_write, result, found, gaps, services, pin=pin, swept=swept, at=at))
     if alarms or gaps:
         first = alarms[0].what if alarms else f"{gaps[0].name} is silent"
         raise IntegrityError(f"the log: {len(alarms)} findings and {len(gaps)} silent parts; the first: {first}")
@@ -126,12 +126,20 @@ def _write(
     services: Services,
     *,
     pin: AuditPin,
-    own: Subsystem | None,
+    swept: int,
     at: datetime,
 ) -> None:
-    """Write the result, each finding, and how far the verifier has come, in one transaction."""
+    """Write the result, each finding, and how far the verifier has come, in one transaction.
+
+    Another run that overlapped this one may have written first. Its pin then stays: what was found was checked from the
+    one before it.
+    """
+    pin_ref, own_ref = ref(AuditPin), ref(Subsystem, NAME)
+    view = services.store.read(pin_ref, own_ref, stream=f"sys:{NAME}")
+    now, own = view.get(pin_ref) or pin, view.get(own_ref)
+    alone = now.version == pin.version
     head = own or Subsystem(name=NAME, at=at)
-    told = tuple(dict.fromkeys([*(i.key for i in result.issues if i.alarm), *map(_key, gaps)]))[:REMEMBERED]
+    told = tuple(dict.fromkeys([*(i.key for i in result.issues if i.alarm), *map(_key, gaps)]))
     body: dict[str, Json] = {
         "size": result.size,
         "first": result.first,
@@ -154,12 +162,13 @@ def _write(
             actor="grace",
             subsystem=NAME,
             items=(
-                pin.model_copy(
+                now.model_copy(
                     update={
-                        "mark": found.mark or pin.mark,
-                        "note": found.note if found.mark else pin.note,
-                        "at": at,
-                        "told": told,
+                        "mark": found.mark if found.mark and alone else now.mark,
+                        "note": found.note if found.mark and alone else now.note,
+                        "at": max(at, now.at),
+                        "told": tuple(dict.fromkeys(told if alone else (*told, *now.told)))[:REMEMBERED],
+                        "swept": swept if swept != pin.swept else now.swept,
                     }
                 ),
             ),
