@@ -13,6 +13,8 @@ class Right(StrEnum):
 
     STATE = "state"
     """Read and commit state and log, in transactions; no scan, no delete."""
+    DECIDE = "decide"
+    """Read all of that, and write what belongs to a contract alone."""
     QUARANTINE = "quarantine"
     """Write what could not be read into the vault."""
     SNAPSHOT_WRITE = "snapshot_write"
@@ -142,7 +144,7 @@ DOORS: tuple[Door, ...] = (
     Door(
         "answer",
         "Shows what a link opens, and records votes",
-        (R.STATE, R.VERIFY_LINK, R.SESSION),
+        (R.DECIDE, R.VERIFY_LINK, R.SESSION),
         timeout=20,
         layers=("web", "crypto"),
         environment=("base_url", "oidc", "session_key"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from grace.model.contract import ContractHead
+from grace.model.entry import ref
 from grace.model.log import CHECKPOINT, KEPT, VKEY
 from grace.stores import keys
 from infra.constructs import authority
@@ -15,7 +17,8 @@ from infra.constructs.floor_plan import Door, Right
 from infra.constructs.names import Names
 from infra.stacks.vault import VaultStack
 
-ITEMS = ("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query")
+PUT = "dynamodb:PutItem"
+ITEMS = ("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", PUT, "dynamodb:Query")
 """Reading and committing: a transaction is authorised as the puts and checks in it. A delete, an update in place or a
 scan is in no role: what is written is written whole, under a condition, and nothing is searched for."""
 
@@ -43,6 +46,7 @@ class Rights:
         """Return everything the door's role may do, apart from writing its own log and trace."""
         rows: dict[Right, Callable[[], list[iam.PolicyStatement]]] = {
             Right.STATE: self._state,
+            Right.DECIDE: lambda: self._state(keys.key(ref(ContractHead, "*")).pk),
             Right.QUARANTINE: lambda: self._objects(QUARANTINE, writing=True),
             Right.SNAPSHOT_WRITE: lambda: self._objects(SNAPSHOTS, writing=True),
             Right.SNAPSHOT_READ: lambda: self._objects(SNAPSHOTS, writing=False),
@@ -127,11 +131,20 @@ class Rights:
         }
         return [statement for right in door.rights for statement in rows[right]()]
 
-    def _state(self) -> list[iam.PolicyStatement]:
-        """Of the log: lanes and marks of commands. The tree's head is not among them, nor the signer's table."""
+    def _state(self, *partitions: str) -> list[iam.PolicyStatement]:
+        """Of the log: lanes and marks of commands. The tree's head is not among them, nor the signer's table.
+
+        Of the state: everything, or writing below `partitions` only.
+        """
         state, log = self.vault.state.table_arn, self.vault.log.table_arn
+        read = [each for each in ITEMS if each != PUT]
+        tables = (state, f"{state}/index/{keys.OPEN_INDEX}")
         return [
-            _allow(list(ITEMS), state, f"{state}/index/{keys.OPEN_INDEX}"),
+            *(
+                [_allow(read, *tables), _allow([PUT], state, conditions=_below(*partitions))]
+                if partitions
+                else [_allow(list(ITEMS), *tables)]
+            ),
             _allow(list(ITEMS), log, conditions=_below(f"{keys.LANE_ROWS}*", f"{keys.COMMAND_ROWS}*")),
         ]
 

@@ -143,6 +143,17 @@ def test_the_doors_that_face_people_cannot_seal_or_unseal_or_touch_a_target(engi
     assert reaching == {"kms:VerifyMac", "kms:GenerateMac"}
 
 
+def test_i41_the_door_that_faces_people_writes_what_belongs_to_contracts_alone(engine: Template) -> None:
+    """Neither the kill switch nor a hold, a breaker or a mission: whoever owns it lifts none of them."""
+    writing = [
+        each
+        for each in engine.rights("answer")
+        if "dynamodb:PutItem" in each["Action"] and any("State" in arn for arn in each["Resource"])
+    ]
+    assert [each["Action"] for each in writing] == [["dynamodb:PutItem"]]
+    assert writing[0]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["C#*"]}}
+
+
 def test_i24_only_ask_makes_a_link_and_only_answer_checks_one(engine: Template) -> None:
     minting = {
         door

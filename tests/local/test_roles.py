@@ -14,13 +14,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from grace.resources.base import OPT_IN_TAG
-from infra.constructs.floor_plan import DOORS
+from infra.constructs.floor_plan import DOORS, Right
 from tests.local.deployed import SENDER, Deployed
 
 pytestmark = pytest.mark.engine
 
 NAMES = [door.name for door in DOORS]
 MANAGED, BARE = "roles-managed", "roles-bare"
+WRITERS = {door.name for door in DOORS if {Right.STATE, Right.DECIDE} & set(door.rights)}
+"""Which partitions of the table is for the template's tests: the engine gives `dynamodb:LeadingKeys` no value."""
 REFUSED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 Session = Callable[[str], Any]
@@ -127,6 +129,7 @@ DEEDS: dict[str, tuple[set[str], Callable[[Deployed, Session], Any]]] = {
         set(),
         lambda _, my: my("lambda").update_function_code(FunctionName=MANAGED, S3Bucket="bucket", S3Key="key"),
     ),
+    "write a record": (WRITERS, lambda _, my: puts(my, "C#x", "head")),
     "delete a record": (
         set(),
         lambda _, my: my("dynamodb").delete_item(TableName="grace-state", Key={"pk": {"S": "x"}, "sk": {"S": "x"}}),
@@ -153,6 +156,13 @@ DEEDS: dict[str, tuple[set[str], Callable[[Deployed, Session], Any]]] = {
     ),
 }
 """What somebody could want, who may, and the call. The calls do no harm where they are let through."""
+
+
+def puts(my: Session, pk: str, sk: str) -> Any:
+    """Put what is never written: its condition cannot hold."""
+    item = {"pk": {"S": pk}, "sk": {"S": sk}}
+    put = {"TableName": "grace-state", "Item": item, "ConditionExpression": "attribute_exists(nothing)"}
+    return my("dynamodb").transact_write_items(TransactItems=[{"Put": put}])
 
 
 def moves(my: Session, function: str) -> Any:

@@ -18,9 +18,11 @@ from grace.flow.link import MOST_FAILURES, open_link
 from grace.flow.loading import advance, load
 from grace.flow.withdrawing import withdrawn
 from grace.model.approval import ApprovalStatus, LinkTries, Vote
-from grace.model.contract import ContractStatus
-from grace.model.entry import EntryDraft
+from grace.model.base import Item
+from grace.model.contract import ContractHead, ContractStatus
+from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.link import TOKEN_LENGTH
+from grace.stores import keys
 from grace.web import notices, public
 from tests.support.links import answer, approval_of, fields, get, minted, send
 from tests.support.world import World
@@ -38,6 +40,35 @@ def test_f24_a_scanner_that_opens_the_link_a_thousand_times_changes_nothing(meth
         found = get(world, token, method, purpose="prefetch")
         assert found["statusCode"] == (204 if method == "OPTIONS" else 200)
     assert state(world, contract) == before
+
+
+def test_i41_all_that_the_public_door_writes_belongs_to_a_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its role may write no other partition: a vote, a wrong answer and what comes too late need none."""
+    written: list[Item] = []
+
+    def scene(tier: int) -> tuple[World, str]:
+        world, contract = mailed(tier)
+        commit = world.store.commit
+
+        def watched(asked: Commit) -> Any:
+            written.extend([asked.head, *asked.items, *(change.head for change in asked.also)])
+            return commit(asked)
+
+        monkeypatch.setattr(world.store, "commit", watched)
+        return world, contract
+
+    world, contract = scene(3)
+    answer(world, contract, "ada", code="0000")
+    vote(world, contract, "ada")
+    vote(world, contract, "bob", "reject")
+    assert world.head(contract).status is ContractStatus.DENIED
+    world, contract = scene(2)
+    world.clock.advance(3601)
+    with pytest.raises(Refused, match="expired"):
+        vote(world, contract, "ada")
+    assert {type(item).__name__ for item in written} == {"ContractHead", "Approval", "Vote", "LinkTries"}
+    one = {keys.key(ref(ContractHead, each)).pk for each in {item.ids[0] for item in written}}
+    assert {keys.key_of(item).pk for item in written} == one
 
 
 def test_i15_an_expired_link_is_shown_as_such_and_nothing_is_written() -> None:
