@@ -34,6 +34,7 @@ def catalogue_of(deployment: Deployment) -> str:
             people=people,
             modes=deployment.modes,
             examples=[EXAMPLES],
+            signs_in=deployment.oidc is not None,
             lifted=deployment.lifted,
             approvers=deployment.approvers,
             approvers_for=deployment.approvers_for,

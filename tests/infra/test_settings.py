@@ -11,7 +11,7 @@ import pytest
 from grace.errors import InvalidSetting
 from grace.settings import Settings, from_environment
 from infra.catalogue import catalogue_of
-from infra.config import Deployment, deployment
+from infra.config import ConfigError, Deployment, deployment
 from infra.constructs.layers import ROOT
 from tests.infra.conftest import MAIL, OIDC, Synth
 
@@ -103,3 +103,14 @@ def test_d48_what_a_function_must_be_told_has_no_default() -> None:
     assert {name for name, field in Settings.model_fields.items() if field.default != ""} == {
         "state_table", "log_table", "lanes", "log_lock",
     }  # fmt: skip
+
+
+def test_sign_in_is_checked_against_the_people_file(tmp_path: Path) -> None:
+    people = tmp_path / "people.yaml"
+    people.write_text(
+        "- {id: ada, name: Ada, groups: [leads]}\n- {id: bob, name: Bob, groups: [leads], subject: s-2}\n"
+    )
+    given = {"people": str(people), "approvers_for": {"3": "leads"}}
+    catalogue_of(deployment(given))
+    with pytest.raises(ConfigError, match=r"approvers_for\.3: .* 1 of its 2 have a `subject`"):
+        catalogue_of(deployment(given | {"oidc": {"issuer": "https://id.example.com", "client_id": "grace"}}))

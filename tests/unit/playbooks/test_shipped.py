@@ -239,6 +239,32 @@ def test_what_must_ask_needs_somebody_to_ask(tmp_path: Path, name: str, mode: Mo
         build(rules=(), examples=[EVENTS], modes={name: mode})
 
 
+SIGNED = """
+- {id: anna, name: Anna, mail: anna@example.com, groups: [approvers], subject: s-1}
+- {id: bert, name: Bert, mail: bert@example.com, groups: [approvers], subject: s-2}
+"""
+
+
+def test_who_is_asked_to_sign_in_must_be_able_to(tmp_path: Path) -> None:
+    """Otherwise people are sent links with which nobody can decide."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    text = (BUILT_IN / "scale_out_group.yaml").read_text()
+    (folder / "grow.yaml").write_text(text.replace("name: scale_out_group", "name: grow").replace("tier: 1", "tier: 3"))
+
+    def made(text: str, **options: Any) -> Catalogue:
+        return build([folder], rules=(), examples=[EVENTS], people=people(tmp_path, text), **options)
+
+    acting, raised = {"modes": {"grow": Mode.APPROVAL}}, {"approvers_for": {"3": "approvers"}}
+    for options in (acting, raised):
+        made(SIGNED, signs_in=True, **options)
+        made(PEOPLE, **options)
+        for few, have in ((PEOPLE, 0), (SIGNED.replace(", subject: s-2", ""), 1)):
+            with pytest.raises(InvalidPlaybook, match=f"and {have} of its 2 have a `subject`"):
+                made(few, signs_in=True, **options)
+    made(PEOPLE, signs_in=True, modes={"reboot_instance": Mode.APPROVAL, "grow": Mode.SHADOW})
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -22,11 +22,12 @@ def build(
     people: Path | None = None,
     modes: Mapping[str, Mode] | None = None,
     examples: Sequence[Path] = (),
+    signs_in: bool = False,
     **options: Any,
 ) -> Catalogue:
     """Return the catalogue of the playbooks that come with Grace and those of `directories`, all of them linted.
 
-    `options` are the remaining fields of `Catalogue` (`approvers`, `http_hosts`, `group_window`, ...).
+    `signs_in` says that tier 3 is decided by link and sign-in; `options` are the remaining fields of `Catalogue` (`approvers`, `http_hosts`, `group_window`, ...).
 
     Raises:
         InvalidPlaybook: one sentence a line for everything that is wrong.
@@ -44,6 +45,8 @@ def build(
         **options,
     )
     problems = [problem for playbook in playbooks for problem in _unaskable(playbook, catalogue)]
+    if signs_in:
+        problems += _unsigned(catalogue)
     known = {playbook.spec.name for playbook in playbooks}
     unknown = sorted(set(catalogue.modes) - known)
     problems += _unknown_names(catalogue)
@@ -96,3 +99,24 @@ def _unaskable(playbook: CataloguedPlaybook, catalogue: Catalogue) -> list[str]:
     if not asks or have >= need:
         return []
     return [f"modes.{spec.name}: {mode.value} asks {need} of the group {group!r}, which has {have}: add people"]
+
+
+def _unsigned(catalogue: Catalogue) -> list[str]:
+    """Return what is wrong where tier 3 is asked of a group of which too few can sign in."""
+    asked = [
+        (f"modes.{each.spec.name}", catalogue.group_for(each.spec.name, 3))
+        for each in catalogue.playbooks
+        if each.spec.tier == 3 and catalogue.mode(each.spec.name) is not Mode.SHADOW
+    ]
+    # Policy raises any playbook to tier 3: who names a group for it expects that.
+    asked += [("approvers_for.3", catalogue.approvers_for["3"])] if "3" in catalogue.approvers_for else []
+    found = []
+    for key, group in asked:
+        members = catalogue.directory.members(group)
+        have = sum(bool(person.subject) for person in members)
+        if have < 2:
+            found.append(
+                f"{key}: tier 3 asks 2 signed-in people of the group {group!r}, and {have} of its {len(members)} have a "
+                "`subject`: a link of tier 3 is of no use without one; add it in the people file, or leave out `oidc`"
+            )
+    return found
