@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -11,14 +12,33 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
+from pydantic import ValidationError
 
-from grace.errors import GraceError, TransientError
+from grace.errors import GraceError, Refused, TransientError
 from grace.gateways import translate as translating
+from grace.gateways.addresses import check_listed, check_public
+from grace.gateways.memory import MemoryFetch
 from grace.gateways.translate import translate
-from grace.model.contract import ContractStatus
+from grace.model.contract import Contract, ContractStatus, Mode
+from grace.model.mission import Mission
+from grace.model.playbook import PlaybookSpec
+from grace.model.records import Evidence
+from grace.model.wording import address, promise
+from grace.probes import invoke
 from tests.support.logs import entries_of, written
+from tests.support.playbooks import catalogued, roll_back_alias
 from tests.support.world import World, alarm_event
-from tests.unit.flow.scenes import approved, heads, incident, run, shop, stays_bad
+from tests.unit.flow.scenes import (
+    approved,
+    every,
+    heads,
+    heals,
+    incident,
+    run,
+    shop,
+    stays_bad,
+    vote,
+)
 
 SECRET = "hunter2-wJalrXUtnFEMI/K7MDENG"
 
@@ -74,6 +94,98 @@ def test_a_secret_in_a_functions_variables_goes_nowhere(caplog: pytest.LogCaptur
     incident(world, planted())
     [head] = heads(world)
     assert head.status is ContractStatus.ROLLED_BACK
+    assert spoken(world, caplog.text) == []
+
+
+URL = f"https://shop.example/health?token={SECRET}"
+ANSWERS: dict[str, tuple[int, bytes] | Refused | None] = {
+    "as promised": (200, f"all is {SECRET}".encode()),
+    "without it": (200, b"all is well"),
+    "another status": (500, SECRET.encode()),
+    "refused": Refused("address", f"{address(URL)} leads to no public address"),
+    "silent": None,
+}
+
+
+SAID_BACK: tuple[dict[str, Any], ...] = ({"key": SECRET}, {"key": f"not {SECRET}"}, {"key": [SECRET]}, {})
+
+
+def promising(tier: int, mode: Mode, **catalogue: Any) -> World:
+    """A shop whose playbook sends a secret, and promises one, by both kinds of call."""
+    document = roll_back_alias(tier).spec.model_dump(mode="json", exclude_unset=True)
+    document["expect"] += [
+        {"http": {"url": URL, "contains": SECRET}, "must": False},
+        {"invoke": {"payload": {"key": [SECRET]}, "expect": {"statusCode": 200, "key": SECRET}}},
+    ]
+    world = World((catalogued(PlaybookSpec.model_validate(document)),), mode, **catalogue)
+    world.shop()
+    return world
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTONOMOUS, Mode.SHADOW])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_secret_in_a_promises_calls_and_their_answers_goes_nowhere(
+    answer: str, mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for tier, said_back in itertools.product((1, 2), SAID_BACK):
+        world = promising(tier, mode, http_hosts=("shop.example",))
+        found = ANSWERS[answer]
+        world.fetch = MemoryFetch(("shop.example",), {URL: found} if found else {})
+        world.between = heals
+        answers = {"Payload": json.dumps({"statusCode": 200, **said_back}).encode()}
+        world.aws.handlers["lambda", "invoke"] = lambda _answers=answers, **_: _answers
+        assert world.fire(planted()) == []
+        run(world)
+        if tier == 2 and mode is Mode.AUTONOMOUS:
+            vote(world, world.contracts()[-1], "ada")
+            run(world)
+        assert heads(world)
+        shown = [promise(line) for body in every(world, Contract) for line in body.expect]
+        seen = [each.model_dump_json() for each in every(world, Evidence)]
+        assert mode is Mode.SHADOW or seen
+        assert SECRET not in repr(shown + seen)
+        assert spoken(world, caplog.text) == []
+
+
+def test_i11_with_the_words_of_promised_calls_a_secret_is_written(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutant: what is sent and answered, as it is."""
+    monkeypatch.setattr(invoke, "plain", json.dumps)
+    world = promising(1, Mode.AUTONOMOUS, http_hosts=("shop.example",))
+    incident(world)
+    assert any(name.startswith("entry") for name in spoken(world, caplog.text))
+
+
+@pytest.mark.parametrize("hosts", [(), ("other.example",)])
+def test_a_secret_in_an_address_that_may_not_be_asked_goes_nowhere(
+    hosts: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    world = promising(1, Mode.AUTONOMOUS, http_hosts=hosts)
+    assert world.fire(planted()) == []
+    run(world)
+    assert "https://shop.example/health?...: " in repr(every(world, Mission))
+    assert spoken(world, caplog.text) == []
+    for refuse in (lambda: check_listed(URL, hosts), lambda: check_public(URL, ["10.0.0.1"])):
+        with pytest.raises(Refused) as refused:
+            refuse()
+        assert SECRET not in str(refused.value)
+
+
+def test_a_secret_in_an_actions_parameter_goes_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """A parameter has a strict form, and what has another is refused without its words."""
+    caplog.set_level(logging.DEBUG)
+    document = roll_back_alias().spec.model_dump(mode="json", exclude_unset=True)
+    document["action"] = {"use": "shift_alias", "to": SECRET}
+    world = World((catalogued(PlaybookSpec.model_validate(document)),))
+    world.shop()
+    with suppress(GraceError, ValidationError):
+        world.fire(planted())
+        run(world)
+    assert every(world, Mission)
+    assert heads(world) == []
     assert spoken(world, caplog.text) == []
 
 

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 
 from grace.errors import Refused
 from grace.model.address import Target, listed
+from grace.model.wording import address as shown
 
 _NOT_PUBLIC_4 = tuple(
     map(
@@ -87,4 +88,4 @@ def is_public(address: str) -> bool:
 
 
 def _refused(url: str, reason: str) -> Refused:
-    return Refused("address", f"{url[:200]!r} may not be asked: {reason}")
+    return Refused("address", f"{shown(url)[:200]!r} may not be asked: {reason}")

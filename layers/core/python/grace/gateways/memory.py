@@ -287,10 +287,10 @@ class MemoryFetch:
 
     def get(self, url: str) -> tuple[int, bytes]:
         """Return the answer; raises `Refused` for a host that is not listed, `Unavailable` for one that is silent."""
-        check_listed(url, self._hosts)
+        target = check_listed(url, self._hosts)
         answer = self.answers.get(url)
         if isinstance(answer, Refused):
             raise answer
         if answer is None:
-            raise Unavailable(f"{url} did not answer")
+            raise Unavailable(f"{target.scheme}://{target.header} did not answer")
         return answer

@@ -11,6 +11,7 @@ from grace.model.address import listed, target_of
 from grace.model.base import Model
 from grace.model.expectation import HttpLine
 from grace.model.records import Observation
+from grace.model.wording import address
 from grace.ports import Fetch
 from grace.probes._calls import Calls
 from grace.probes._lines import short
@@ -53,7 +54,7 @@ class HttpProbe(Probe[HttpLineSpec, HttpLine]):
         try:
             listed(line.url, context.http_hosts)
         except ValueError as exc:
-            raise Unobservable(f"http {line.url}: {exc}") from exc
+            raise Unobservable(f"http {address(line.url)}: {exc}") from exc
 
     def observe(self, line: HttpLine, seen: Seen) -> Observation:
         """Ask until one answer breaks the promise or all have kept it, or the time for calls is over.
@@ -66,20 +67,20 @@ class HttpProbe(Probe[HttpLineSpec, HttpLine]):
             kind=line.kind,
             must=line.must,
             result=calls.result,
-            predicate=f"{line.times} of {line.times} answers of {short(line.url)} are {_promise(line)}",
+            predicate=f"{line.times} of {line.times} answers of {short(address(line.url))} are {_promise(line)}",
             expected=_promise(line),
             observed=short(
                 f"{calls.kept} of {calls.made} answers as promised" + (f"; then {calls.wrong}" if calls.wrong else "")
             ),
             samples=calls.made,
             supporting=calls.kept,
-            source=short(f"GET {line.url}", 500),
+            source=short(f"GET {address(line.url)}", 500),
             note=short(calls.note),
         )
 
 
 def _promise(line: HttpLine) -> str:
-    return f"status {line.status}" + (f" with {line.contains!r}" if line.contains else "")
+    return f"status {line.status}" + (" with the promised text" if line.contains else "")
 
 
 def _wrong(fetch: Fetch, line: HttpLine) -> str:
@@ -91,7 +92,7 @@ def _wrong(fetch: Fetch, line: HttpLine) -> str:
     if status != line.status:
         return f"status {status}"
     if line.contains.encode() not in body:
-        return f"status {status} without {line.contains!r}"
+        return f"status {status} without the promised text"
     return ""
 
 

@@ -11,6 +11,7 @@ from grace.errors import NotFound, PermanentError, Unobservable
 from grace.model.base import Json, Model
 from grace.model.expectation import InvokeLine
 from grace.model.records import Observation
+from grace.model.wording import plain
 from grace.ports import Aws
 from grace.probes._calls import Calls
 from grace.probes._lines import check_templates, fill, same, short
@@ -78,14 +79,14 @@ class InvokeProbe(Probe[InvokeLineSpec, InvokeLine]):
             kind=line.kind,
             must=line.must,
             result=calls.result,
-            predicate=f"{line.times} of {line.times} calls answer {short(json.dumps(line.expect))}",
-            expected=short(json.dumps(line.expect)),
+            predicate=f"{line.times} of {line.times} calls answer {short(plain(line.expect))}",
+            expected=short(plain(line.expect)),
             observed=short(
                 f"{calls.kept} of {calls.made} calls as promised" + (f"; then {calls.wrong}" if calls.wrong else "")
             ),
             samples=calls.made,
             supporting=calls.kept,
-            source=short(f"Invoke {line.function} {line.payload!r}", 500),
+            source=short(f"Invoke {line.function} {plain(line.payload)}", 500),
             note=short(calls.note),
         )
 
@@ -103,11 +104,17 @@ def _wrong(aws: Aws, line: InvokeLine, payload: bytes) -> str:
     except ValueError:
         return "an answer that is not JSON"
     if not isinstance(body, dict):
-        return f"an answer that is no object: {short(json.dumps(body), 60)}"
+        return f"an answer that is no object: {short(plain(body), 60)}"
     for key, value in line.expect.items():
         if key not in body or not same(value, body[key]):
-            return f"{key} {'missing' if key not in body else short(json.dumps(body[key]), 60)}"
+            return f"{key} {_otherwise(value, body[key]) if key in body else 'missing'}"
     return ""
+
+
+def _otherwise(promised: Json, found: Json) -> str:
+    """Return what was answered in place of what was promised; of two texts nothing but that they differ."""
+    shown = plain(found)
+    return short(shown, 60) if shown != plain(promised) else "has another text"
 
 
 MEMBER = InvokeProbe
