@@ -53,6 +53,62 @@ def refs(
     )
 
 
+def foreseen(resource: str, playbook: str) -> tuple[Ref[Lease], Ref[KillSwitch], Ref[InFlight], Ref[Standing]]:
+    """Return the addresses of what `could_run` reads beside the contract."""
+    return ref(Lease, resource), ref(KillSwitch), ref(InFlight), ref(Standing, playbook)
+
+
+def could_run(loaded: Loaded, services: Services, until: datetime) -> None:
+    """Refuse what is known now to be refused later, before people are asked; they may decide `until` then.
+
+    What passes by itself while they decide (another contract on the resource, all that acts now) is no reason.
+
+    Raises:
+        Refused: `kill_switch`, `safe_hold`, `cooldown`, `limit`, and what `may_act` raises.
+    """
+    contract, view = loaded.contract, loaded.view
+    lease_ref, kill_ref, flight_ref, standing_ref = foreseen(contract.resource.arn, contract.playbook)
+    not_killed(view.get(kill_ref))
+    may_act(contract, view.get(standing_ref), services.catalogue, asked=True)
+    if lease := view.get(lease_ref):
+        not_held(lease)
+        cooled(lease, contract, until)
+    _hour(loaded, view.get(flight_ref) or InFlight())
+
+
+def not_killed(kill: KillSwitch | None) -> None:
+    """Refuse while the kill switch is on.
+
+    Raises:
+        Refused: `kill_switch`.
+    """
+    if kill and kill.on:
+        raise Refused("kill_switch", f"the kill switch is on since {kill.at.isoformat()}: {kill.reason}")
+
+
+def not_held(lease: Lease) -> None:
+    """Refuse a resource in safe-hold.
+
+    Raises:
+        Refused: `safe_hold`.
+    """
+    if lease.hold:
+        raise Refused(
+            "safe_hold", f"{lease.resource} is in safe-hold since {lease.hold}: release it with grace release first"
+        )
+
+
+def cooled(lease: Lease, contract: Contract, at: datetime) -> None:
+    """Refuse a resource that will not have been left alone for its cooldown at that time.
+
+    Raises:
+        Refused: `cooldown`.
+    """
+    if lease.last_action_at and at < lease.last_action_at + timedelta(seconds=contract.limits.cooldown):
+        until = lease.last_action_at + timedelta(seconds=contract.limits.cooldown)
+        raise Refused("cooldown", f"{lease.resource} was acted on recently; not again before {until.isoformat()}")
+
+
 def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool) -> Passed:
     """Check status, approval, kill switch, the playbook's mode, lease, fence, time left, snapshot and limits.
 
@@ -72,8 +128,7 @@ def check(loaded: Loaded, services: Services, call_seconds: int, *, begun: bool)
     if asks(contract):
         unchanged.append(_approved(loaded, view.get(approval_ref), services))
     kill = view.get(kill_ref)
-    if kill and kill.on:
-        raise Refused("kill_switch", f"the kill switch is on since {kill.at.isoformat()}: {kill.reason}")
+    not_killed(kill)
     standing = view.get(standing_ref)
     may_act(contract, standing, services.catalogue, asked=asks(contract))
     unchanged += [item for item in (kill, standing) if item is not None]
@@ -129,12 +184,16 @@ def _lease(lease: Lease | None, loaded: Loaded, call_seconds: int) -> Lease:
 
 
 def _limits(loaded: Loaded, flight: InFlight, in_flight: int) -> None:
+    _hour(loaded, flight)
+    if len(set(flight.contracts) - {loaded.contract.contract_id}) >= in_flight:
+        raise Refused("in_flight", f"{len(flight.contracts)} contracts are acting now, which is the global limit")
+
+
+def _hour(loaded: Loaded, flight: InFlight) -> None:
     contract = loaded.contract
     used = flight.used(contract.playbook, hour_of(loaded.at))
     if used >= contract.limits.per_hour:
         raise Refused("limit", f"{contract.playbook} has acted {used} times this hour, which is its limit")
-    if len(set(flight.contracts) - {contract.contract_id}) >= in_flight:
-        raise Refused("in_flight", f"{len(flight.contracts)} contracts are acting now, which is the global limit")
 
 
 def _approved(loaded: Loaded, first: Approval | None, services: Services) -> Approval:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grace.errors import Refused
 from grace.flow.escalation import called, step_of
+from grace.flow.gate import could_run, foreseen
 from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
 from grace.flow.loading import Loaded, advance, contended, load, ticket_for
+from grace.flow.withdrawing import refuse
 from grace.model.approval import Approval, ApprovalStatus, Reminder, Undelivered, Urgency
 from grace.model.base import Json
 from grace.model.contract import Contract, ContractHead, ContractStatus
@@ -37,6 +40,8 @@ def remind(reminder: Reminder, services: Services) -> bool:
     Votes stand: they are on the contract's digest, which is the same. The time to decide stays what it was. All are told
     before it is written: a crash in between tells them twice rather than never.
 
+    What could not run any more is refused instead: people are asked about nothing that is known to be in vain.
+
     Returns:
         Whether anybody was asked again; not when it is decided, over, or was done already.
     """
@@ -58,6 +63,11 @@ def _again(contract_id: str, cause: _Cause, services: Services) -> bool:
     if found is None or not _still(cause, found[1], services):
         return False
     loaded, approval = found
+    try:
+        could_run(loaded, services, approval.expires_at)
+    except Refused as exc:
+        refuse(loaded, f"{exc.code}: {exc}", services)
+        return False
     if cause.person:
         approval = approval.model_copy(update={"unreached": (*approval.unreached, cause.person)})
     step = step_of(cause.urgency, approval)
@@ -97,7 +107,13 @@ def _waiting(contract_id: str, services: Services) -> tuple[Loaded, Approval] | 
     if head is None or contract is None or head.status is not ContractStatus.AWAITING_APPROVAL:
         return None
     approval_ref = ref(Approval, contract_id, str(head.generation))
-    loaded = load(ticket_for(contract, needs_approval=True), services, approval_ref, ref(AuditPin))
+    loaded = load(
+        ticket_for(contract, needs_approval=True),
+        services,
+        approval_ref,
+        ref(AuditPin),
+        *foreseen(head.resource, head.playbook),
+    )
     approval = loaded.view.need(approval_ref)
     open_ = approval.status is ApprovalStatus.PENDING and loaded.at < approval.expires_at
     return (loaded, approval) if open_ else None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from grace.actions.base import action
 from grace.errors import Busy, Refused
-from grace.flow.gate import asks, not_ended
+from grace.flow.gate import asks, cooled, could_run, foreseen, not_ended, not_held
 from grace.flow.loading import Loaded, advance, load, require_opt_in
 from grace.flow.looking import Look
 from grace.model.base import Model, canonical
@@ -34,17 +34,20 @@ ACT_SECONDS = 300
 
 
 def preflight(call: Call, services: Services) -> Ticket:
-    """Prove that the contract could be executed now: opted in, unchanged, permitted, within bounds.
+    """Prove that the contract could be executed now: opted in, unchanged, permitted, within bounds, and not held up.
 
     Takes no lease and writes nothing: what it found travels in the ticket, and is kept with the question to people.
 
     Raises:
         Refused: what is missing, in a sentence for the operator.
     """
-    loaded = load(call.ticket, services)
+    loaded = load(call.ticket, services, *foreseen(call.ticket.resource, call.ticket.playbook))
     contract = loaded.contract
     if loaded.head.status is not ContractStatus.DRAFTED:
         raise Refused(loaded.head.status.value, f"the contract is {loaded.head.status.value} already")
+    could_run(
+        loaded, services, loaded.at + timedelta(seconds=services.catalogue.approval_seconds[max(2, contract.tier)])
+    )
     kind, act = resource_type(contract.resource.type), action(contract.action.use)
     aws = Look(services).aws
     require_opt_in(kind.tags(contract.resource, aws), contract.resource.arn)
@@ -135,15 +138,10 @@ def _may_start(head: ContractHead, contract: Contract, ticket: Ticket) -> None:
 
 def _lease_free(lease: Lease, loaded: Loaded, services: Services) -> None:
     contract = loaded.contract
-    if lease.hold:
-        raise Refused(
-            "safe_hold", f"{lease.resource} is in safe-hold since {lease.hold}: release it with grace release first"
-        )
+    not_held(lease)
     if taken(lease, contract.contract_id, loaded.at, services):
         raise Busy(f"{lease.resource} is held by {lease.owner} until {lease.until.isoformat()}")
-    if lease.last_action_at and loaded.at < lease.last_action_at + timedelta(seconds=contract.limits.cooldown):
-        until = lease.last_action_at + timedelta(seconds=contract.limits.cooldown)
-        raise Refused("cooldown", f"{lease.resource} was acted on recently; not again before {until.isoformat()}")
+    cooled(lease, contract, loaded.at)
 
 
 def taken(lease: Lease, contract_id: str, at: datetime, services: Services) -> bool:

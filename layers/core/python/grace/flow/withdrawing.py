@@ -29,3 +29,16 @@ def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
         entries=[EntryDraft(type="approval.expired", body={"generation": approval.generation})],
         items=[approval.model_copy(update={"status": ApprovalStatus.EXPIRED, "decided_at": loaded.at})],
     )
+
+
+def refuse(loaded: Loaded, reason: str, services: Services) -> None:
+    """Write that what people are asked about cannot be done any more; its workflow is woken, closes it and tells why."""
+    advance(
+        services,
+        loaded,
+        loaded.head.model_copy(update={"status": ContractStatus.REFUSED, "reason": reason[:240]}),
+        door="ask",
+        command=("refused",),
+        entries=[EntryDraft(type="contract.refused", body={"reason": reason[:1000]})],
+        items=withdrawn(loaded.head, services),
+    )
