@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from grace.model.contract import ContractHead
 from grace.model.entry import ref
-from grace.model.log import CHECKPOINT, KEPT, VKEY
+from grace.model.log import CHECKPOINT, KEPT, TILES, VKEY
 from grace.stores import keys
 from infra.constructs import authority
 from infra.constructs.floor_plan import Door, Right
@@ -27,8 +27,6 @@ LEADING = "ForAllValues:StringLike"
 
 SNAPSHOTS, QUARANTINE = "snapshots/", "quarantine/"
 """The two folders of the vault."""
-TILES = "tile/"
-"""Where the log's tiles and bundles lie."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,11 @@ def ecs_service_arn(arn: str, target: str, body: bytes) -> str:
     return f"{':'.join(arn.split(':')[:5])}:service/{cluster}/{service}"
 
 
+def with_conditions(context: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    """The condition keys of an S3 request with the condition that it is made under, which the engine leaves out."""
+    return context | {f"s3:{name}": headers[name] for name in ("if-match", "if-none-match") if name in headers}
+
+
 def mail_identity_arn(arn: str, path: str, body: bytes, place: str) -> str:
     """The ARN that mail is authorised on: the sender's identity, where the engine knows none. `place` is `region:account`."""
     if arn != "*" or path.rstrip("/") != _SEND_MAIL:
@@ -254,6 +259,15 @@ def apply() -> None:
     _wrap(stepfunctions, "_call_lambda", _named)
     _wrap(iam_actions, "_lambda_action", lambda known: lambda *args: lambda_action(*args) or known(*args))
     _wrap(iam_actions, "extract_resource_arn", _authorised_on)
+    _wrap(
+        iam_actions,
+        "s3_service_context",
+        lambda known: (
+            lambda action, query, path="", headers=None: with_conditions(
+                known(action, query, path, headers), headers or {}
+            )
+        ),
+    )
     vars(router)["SERVICE_PATTERNS"][_SCALING] = {"target_prefixes": [_SCALING_TARGET], "host_patterns": []}
     vars(iam_actions)["SERVICE_TO_IAM_NAMESPACE"][_SCALING] = _SCALING
     vars(app)["SERVICE_HANDLERS"][_SCALING] = _scaling

@@ -31,7 +31,7 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from grace.model.log import VKEY
+from grace.model.log import KEPT, TILES, VKEY
 from grace.stores import keys
 from grace.stores.archive import PARTIAL
 from infra.config import Deployment, Lock
@@ -181,6 +181,7 @@ class VaultStack(Stack):
         """The log's tiles, bundles and checkpoints: nobody can delete or change a version before its time is over.
 
         Not under a key of ours: what outsiders are to read must not be lost with a key.
+        No version is put over another either: a role that was stolen would leave the condition out.
         """
         days = Duration.days(lock.days)
         bucket = s3.Bucket(
@@ -208,6 +209,16 @@ class VaultStack(Stack):
                 )
             ],
             removal_policy=RemovalPolicy.RETAIN,
+        )
+        bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="WrittenOnce",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["s3:PutObject"],
+                resources=[bucket.arn_for_objects(path) for path in (f"{TILES}*", f"{KEPT}*", VKEY)],
+                conditions={"Null": {"s3:if-none-match": "true"}},
+            )
         )
         nag.acknowledge(bucket, nag.BUCKETS, nag.LOG_OBJECTS)
         return bucket

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grace.model.log import KEPT, TILES, VKEY
 from grace.stores.archive import PARTIAL
 from infra.constructs.floor_plan import DOORS
 from infra.stacks.vault import PARTIAL_DAYS
@@ -53,6 +54,38 @@ def test_only_what_is_replaced_expires(vault: Template) -> None:
     assert rule["TagFilters"] == [{"Key": key, "Value": value}]
     assert rule["ExpirationInDays"] == PARTIAL_DAYS > 7
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def unconditional(vault: Template) -> set[str]:
+    """Return which of the log's objects could be written over: a put without `If-None-Match` is not refused for them."""
+    [found] = [each for each in vault.properties("AWS::S3::BucketPolicy") if "LogObjects" in text(each["Bucket"])]
+    refused: set[str] = set()
+    for each in statements(found["PolicyDocument"]):
+        if (each["Effect"], each["Principal"]) != ("Deny", {"AWS": "*"}) or "s3:PutObject" not in each["Action"]:
+            continue
+        if each.get("Condition") == {"Null": {"s3:if-none-match": "true"}}:
+            refused |= {text(arn).rsplit("Arn>", 1)[-1].lstrip("/") for arn in each["Resource"]}
+    return {f"{TILES}*", f"{KEPT}*", VKEY} - refused
+
+
+def test_i6_nobody_writes_over_what_is_written_once_whatever_role_he_holds(vault: Template) -> None:
+    """The condition is not left to the code that a stolen role does not run."""
+    assert unconditional(vault) == set()
+
+
+@pytest.mark.parametrize("gone", ["statement", "Condition", "Resource"])
+def test_i6_without_any_part_of_that_refusal_it_is_found(vault: Template, gone: str) -> None:
+    body = copy.deepcopy(vault.body)
+    for each in body["Resources"].values():
+        document = each.get("Properties", {}).get("PolicyDocument", {})
+        for rule in [one for one in document.get("Statement", []) if one.get("Sid") == "WrittenOnce"]:
+            if gone == "statement":
+                document["Statement"].remove(rule)
+            elif gone == "Condition":
+                rule["Condition"] = {"Null": {"s3:if-none-match": "false"}}
+            else:
+                rule["Resource"] = rule["Resource"][:1]
+    assert unconditional(Template(body))
 
 
 def test_one_role_signs_and_the_keys_own_policy_says_so(vault: Template, engine: Template) -> None:

@@ -22,6 +22,7 @@ from infra.local.corrections import (
     tagged,
     task_machine_arn,
     told_context,
+    with_conditions,
     with_cookies,
 )
 from infra.local.engine import EngineState
@@ -184,6 +185,23 @@ def _decisions(aws: Clients, engine: EngineState, resources: tuple[str, ...], **
 
 
 @pytest.mark.engine
+def test_a_bucket_that_wants_a_condition_takes_no_write_without_it(aws: Clients, granted: Granted) -> None:
+    aws("s3").create_bucket(Bucket="written-once")
+    refusal = {
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::written-once/*",
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [refusal]})
+    aws("s3").put_bucket_policy(Bucket="written-once", Policy=policy)
+    s3 = granted("s3:PutObject", resource="arn:aws:s3:::written-once/*")("s3")
+    s3.put_object(Bucket="written-once", Key="tile", Body=b"one", IfNoneMatch="*")
+    assert _refused(lambda: s3.put_object(Bucket="written-once", Key="tile", Body=b"another"))
+
+
+@pytest.mark.engine
 def test_a_simulation_believes_what_it_is_told_and_assumes_nothing(
     aws: Clients, granted: Granted, engine: EngineState
 ) -> None:
@@ -272,6 +290,7 @@ print(json.dumps({
     "simulation": arn("iam", "POST", "/", {}, b"", {"PolicySourceArn": ["role"]}, "r", "a"),
     "answer": arn("states", "POST", "/", {"x-amz-target": "S.SendTaskSuccess"}, b"{}", {}, "r", "a"),
     "mail": arn("ses", "POST", "/v2/email/outbound-emails", {}, b'{"FromEmailAddress": "a@b"}', {}, "r", "a"),
+    "write": iam_actions.s3_service_context("s3:PutObject", {}, "/b/k", {"if-none-match": "*"}),
     "context": "implicitDeny" in with_context,
     "resources": on_two.count("<EvalDecision>"),
     "boundary": "allowed" in with_boundary,
@@ -298,6 +317,7 @@ def test_each_correction_is_still_needed() -> None:
         "simulation": "*",
         "answer": "*",
         "mail": "*",
+        "write": {},
         "context": True,
         "resources": 1,
         "boundary": True,
@@ -329,6 +349,13 @@ def test_a_qualifier_is_added_once_and_only_to_an_invocation() -> None:
     assert qualified_function_arn(f"{FUNCTION}:live", invoke, {"Qualifier": ["live"]}) == f"{FUNCTION}:live"
     assert qualified_function_arn(FUNCTION, invoke, {}) == FUNCTION
     assert qualified_function_arn(FUNCTION, "/2015-03-31/functions/thrower", {"Qualifier": ["2"]}) == FUNCTION
+
+
+def test_a_write_carries_the_condition_it_is_made_under() -> None:
+    known = {"s3:x-amz-acl": "private"}
+    assert with_conditions(known, {"if-none-match": "*", "host": "s3"}) == known | {"s3:if-none-match": "*"}
+    assert with_conditions({}, {"if-match": "tag"}) == {"s3:if-match": "tag"}
+    assert with_conditions({}, {}) == {}
 
 
 def test_cookies_stand_where_an_http_api_puts_them() -> None:

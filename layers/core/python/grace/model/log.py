@@ -17,6 +17,8 @@ CHECKPOINT = "checkpoint"
 """Where the newest checkpoint lies."""
 KEPT = "checkpoints/"
 """Where every checkpoint that was signed is kept, by its size."""
+TILES = "tile/"
+"""Where tiles and entry bundles lie."""
 VKEY = "vkey"
 """Where the log states its public key; whoever checks takes it from somewhere else and compares."""
 

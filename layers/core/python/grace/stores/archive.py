@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from grace.errors import IntegrityError, Mismatch, NotFound
 from grace.log_ports import ObjectVersion, Published
-from grace.model.log import CHECKPOINT, KEPT
+from grace.model.log import CHECKPOINT, KEPT, TILES
 from grace.stores.calling import Patience, Tries
 
 PARTIAL = "tlog=partial"
@@ -71,7 +71,7 @@ class S3Archive:
         lock: dict[str, Any] = (
             {"ObjectLockMode": self._mode, "ObjectLockRetainUntilDate": until, "Tagging": PARTIAL} if until else {}
         )
-        kind = BYTES if path.startswith("tile/") else TEXT
+        kind = BYTES if path.startswith(TILES) else TEXT
         self._bucket.create(path, body, ContentType=kind, **lock)
 
     def newest(self) -> Published | None:
