@@ -40,6 +40,8 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "mail.base_url": ((), ("base_url",)),
     "log.head": (("dynamodb:BatchGetItem",), ()),
     "log.move": (("dynamodb:PutItem",), ()),
+    "log.noted": (("dynamodb:BatchGetItem",), ()),
+    "log.note": (("dynamodb:PutItem",), ()),
     "log.lane_heads": (("dynamodb:BatchGetItem",), ()),
     "log.entries": (("dynamodb:BatchGetItem",), ()),
     "archive.get": (("s3:GetObject", "s3:ListBucket"), ("log_bucket",)),

@@ -20,7 +20,11 @@ class LogTable(Protocol):
         """The number of lanes, fixed for the life of a log."""
 
     def head(self) -> TreeHead:
-        """Return the tree's head, consistently read; that of an empty tree while there is none."""
+        """Return the tree's head, consistently read; that of an empty tree while there is none.
+
+        Raises:
+            IntegrityError: the row is there, and is not a tree's head.
+        """
 
     def move(self, head: TreeHead) -> TreeHead:
         """Write the head as version `v` + 1 and return it so.
@@ -30,10 +34,20 @@ class LogTable(Protocol):
         """
 
     def lane_heads(self) -> list[LaneHead]:
-        """Return where each lane ends, consistently read, in order."""
+        """Return where each lane ends, consistently read, in order; raises `IntegrityError` for a row that is none."""
 
     def entries(self, lane: int, first: int, last: int) -> list[bytes | None]:
-        """Return the stored bytes of a lane's entries `first` to `last`, consistently read; None for one not there."""
+        """Return the stored bytes of a lane's entries `first` to `last`, consistently read; None for one not there.
+
+        Raises:
+            IntegrityError: a row is there, and is not an entry's.
+        """
+
+    def noted(self) -> str:
+        """Return what `note` kept last, or nothing."""
+
+    def note(self, why: str) -> None:
+        """Keep what people were told of, for when the tree's head cannot."""
 
 
 class SignerRecord(Protocol):

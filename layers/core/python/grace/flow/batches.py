@@ -11,7 +11,7 @@ from grace.ledger.lanes import LaneHead, follow, place_of
 from grace.ledger.note import Checkpoint, PublicKey
 from grace.ledger.tiles import Bundle, Fetch, Growth
 from grace.log_ports import LogTable
-from grace.model.log import Mark
+from grace.model.log import Mark, TreeHead
 from grace.ports import Services
 
 
@@ -24,6 +24,23 @@ class Batch:
     """Where each lane is after them."""
     whole: bool
     """Whether nothing was left for the next batch."""
+
+
+def head_of_log(log: LogTable) -> TreeHead:
+    """Return the tree's head, when what it says of itself can be true: as many entries as its lanes give, and no more signed.
+
+    Raises:
+        IntegrityError: it cannot, or the row is not a tree's head at all.
+    """
+    head = log.head()
+    for mark in (head.previous, head.current):
+        if (len(mark.cursors) not in ({log.lanes} if mark.size else {0, log.lanes})) or mark.size != sum(
+            n for n, _, _ in mark.cursors
+        ):
+            raise IntegrityError(f"the tree's head states {mark.size} entries, and its lanes give others")
+    if not head.previous.size <= head.current.size >= head.published:
+        raise IntegrityError(f"the tree's head states {head.current.size} entries, and {head.published} as signed")
+    return head
 
 
 def batch(log: LogTable, start: Mark, ends: Sequence[LaneHead], most: int | None = None) -> Batch:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from grace.errors import Conflict, GraceError, IntegrityError
-from grace.flow.batches import LogKey, batch, checkpoint_of, ends_of, grow, mark_of
+from grace.flow.batches import LogKey, batch, checkpoint_of, ends_of, grow, head_of_log, mark_of
 from grace.ledger import note
 from grace.ledger.tiles import Bundle, Growth, Stored
 from grace.ledger.tree import WIDTH
@@ -40,21 +40,21 @@ def integrate(services: Services) -> Integrated:
         IntegrityError: rows, tiles or signatures do not fit together. The log stands still until they do again.
         TransientError: a service did not answer; the next run goes on where this one stopped.
     """
-    added = 0
-    head = services.log.head()
+    added, size = 0, 0
     try:
+        head = head_of_log(services.log)
+        size = head.current.size
         for _ in range(ROUNDS):
-            before = head.current.size
             head, whole = _step(head, services)
-            added += head.current.size - before
+            added, size = added + head.current.size - size, head.current.size
             if whole:
                 break
     except Conflict:
-        return Integrated(size=head.current.size, added=added, raced=True)
+        return Integrated(size=size, added=added, raced=True)
     except IntegrityError as exc:
         _halt(exc, services)
         raise
-    return Integrated(size=head.current.size, added=added)
+    return Integrated(size=size, added=added)
 
 
 def _step(head: TreeHead, services: Services) -> tuple[TreeHead, bool]:
@@ -124,9 +124,29 @@ def _copy(size: int, signed: bytes, services: Services) -> None:
 def _halt(exc: IntegrityError, services: Services) -> None:
     """Tell people and bus, once for each reason; the reason stays in the tree's head until a run succeeds."""
     why = str(exc)[:500]
-    head = services.log.head()
+    try:
+        head = services.log.head()
+    except IntegrityError:
+        _tell_hourly(why, services)
+        return
     if head.halted == why:
         return
+    _tell(why, services)
+    try:
+        services.log.move(head.model_copy(update={"halted": why}))
+    except Conflict:
+        return  # somebody else moved it: he sees for himself
+
+
+def _tell_hourly(why: str, services: Services) -> None:
+    """Tell that the tree's head is spoilt: it cannot keep that people know, so a row beside it does, for an hour."""
+    hour = f"{services.clock.now():%Y-%m-%dT%H} {why}"
+    if services.log.noted() != hour:
+        _tell(why, services)
+        services.log.note(hour)
+
+
+def _tell(why: str, services: Services) -> None:
     services.messages.notify(
         "critical",
         "the audit log is halted",
@@ -136,10 +156,6 @@ def _halt(exc: IntegrityError, services: Services) -> None:
         "What next: docs/operations.md, 'The log is halted'.",
     )
     services.messages.publish("log.integrity_issue", {"check": "integrate", "where": "HEAD", "what": why})
-    try:
-        services.log.move(head.model_copy(update={"halted": why}))
-    except Conflict:
-        return  # somebody else moved it: he sees for himself
 
 
 def _milliseconds(at: datetime) -> int:

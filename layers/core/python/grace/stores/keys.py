@@ -151,6 +151,11 @@ def tree_head() -> Key:
     return Key(Table.LOG, "HEAD", "h")
 
 
+def told() -> Key:
+    """Return the address of what people were told of when the tree's head itself could not be read."""
+    return Key(Table.LOG, tree_head().pk, "told")
+
+
 def signer_record() -> Key:
     """Return the address of what was last signed."""
     return Key(Table.SIGNER, "SIGNER", "h")

@@ -53,10 +53,8 @@ class _Rows:
             return kind()
         try:
             return kind.model_validate_json(row["doc"]["S"]).model_copy(update={"v": int(row["v"]["N"])})
-        except (ValidationError, KeyError) as exc:
-            raise IntegrityError(
-                f"{key.pk}/{key.sk} is not a {kind.__name__}: it was changed by somebody else"
-            ) from exc
+        except (ValidationError, KeyError, ValueError) as exc:
+            raise _spoilt(key, kind.__name__) from exc
 
     def replace(self, key: Key, document: M) -> M:
         """Write the document as the version after its own; raises `Conflict` when another is there.
@@ -80,6 +78,13 @@ class _Rows:
         except Mismatch as exc:
             raise Conflict(f"{key.pk}/{key.sk} is not at version {document.v}: somebody else was first") from exc
         return after
+
+
+    def write(self, key: Key, attributes: Attributes) -> None:
+        """Write a row over whatever is there."""
+        Tries(self._patience).call(
+            self._client.put_item, self._table, TableName=self._table, Item=_address(key) | attributes
+        )
 
 
 class DynamoLog:
@@ -113,7 +118,16 @@ class DynamoLog:
         """Return the stored bytes of a lane's entries; None for one that is not there."""
         wanted = [keys.entry(lane, seq) for seq in range(first, last + 1)]
         found = self._rows.get(wanted)
-        return [bytes(found[key]["entry"]["B"]) if key in found else None for key in wanted]
+        return [_entry(key, found.get(key)) for key in wanted]
+
+    def noted(self) -> str:
+        """Return what people were last told of."""
+        row = self._rows.get([keys.told()]).get(keys.told(), {})
+        return str(row.get("why", {}).get("S", ""))
+
+    def note(self, why: str) -> None:
+        """Write down what people were told of, beside the tree's head."""
+        self._rows.write(keys.told(), {"why": {"S": why}})
 
 
 class DynamoSignerRecord:
@@ -133,7 +147,23 @@ class DynamoSignerRecord:
 
 
 def _lane_head(lane: int, row: Attributes | None) -> LaneHead:
-    return LaneHead(lane) if row is None else LaneHead(lane, int(row["n"]["N"]), row["h"]["S"], int(row["ts"]["N"]))
+    if row is None:
+        return LaneHead(lane)
+    try:
+        return LaneHead(lane, int(row["n"]["N"]), row["h"]["S"], int(row["ts"]["N"]))
+    except (KeyError, ValueError) as exc:
+        raise _spoilt(keys.lane_head(lane), LaneHead.__name__) from exc
+
+
+def _entry(key: Key, row: Attributes | None) -> bytes | None:
+    try:
+        return None if row is None else bytes(row["entry"]["B"])
+    except KeyError as exc:
+        raise _spoilt(key, "row of an entry") from exc
+
+
+def _spoilt(key: Key, kind: str) -> IntegrityError:
+    return IntegrityError(f"{key.pk}/{key.sk} is not a {kind}: it was changed by somebody else")
 
 
 def _address(key: Key) -> Attributes:

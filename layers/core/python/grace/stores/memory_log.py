@@ -21,6 +21,7 @@ class MemoryLog:
         """Begin with an empty tree."""
         self.store = store
         self.stored = TreeHead()
+        self.told = ""
         self._lock = Lock()
 
     @property
@@ -47,6 +48,14 @@ class MemoryLog:
     def entries(self, lane: int, first: int, last: int) -> list[bytes | None]:
         """Return the stored bytes of a lane's entries; None for one that is not there."""
         return [self.store.entry(lane, seq) for seq in range(first, last + 1)]
+
+    def noted(self) -> str:
+        """Return what people were last told of."""
+        return self.told
+
+    def note(self, why: str) -> None:
+        """Keep what people were told of."""
+        self.told = why
 
 
 class MemorySignerRecord:
