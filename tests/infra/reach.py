@@ -57,6 +57,7 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "notary.sign": (("lambda:InvokeFunction",), ("sign_function",)),
     "witness.keep": ((), ("witness_bucket",)),
     "witness.kept": ((), ("witness_bucket",)),
+    "witness.newest": ((), ("witness_bucket",)),
     "mail.send": (("ses:SendEmail",), ("mail_sender", "mail_configuration", "base_url")),
     "policy.ask": ((), ("home",)),
     "permissions.missing": (("iam:SimulatePrincipalPolicy",), ("execute_role", "rollback_role")),

@@ -149,6 +149,13 @@ def test_a_witness_keeps_one_checkpoint_of_a_size(ports: Ports) -> None:
     assert (ports.witness.kept(5), ports.witness.kept(6)) == (b"five\n", None)
 
 
+def test_a_witness_knows_its_newest_checkpoint(ports: Ports) -> None:
+    assert ports.witness.newest() is None
+    for size in (9, 100, 11, 99):
+        ports.witness.keep(size, f"{size}\n".encode())
+    assert ports.witness.newest() == b"100\n"
+
+
 def test_a_mark_of_deletion_and_another_version_are_seen(aws: tuple[Ledger, Breaking]) -> None:
     """V10, F19: what the bucket's own list of versions tells."""
     ledger, breaking = aws

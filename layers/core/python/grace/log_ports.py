@@ -121,6 +121,9 @@ class Witness(Protocol):
     def kept(self, size: int) -> bytes | None:
         """Return the checkpoint of that size as it was kept, or None."""
 
+    def newest(self) -> bytes | None:
+        """Return the largest checkpoint that was kept, or None."""
+
 
 class Signing(Protocol):
     """The log's key. Nobody holds its secret half."""

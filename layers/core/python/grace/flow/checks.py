@@ -270,7 +270,7 @@ def _versions(paths: Iterable[str], at: datetime, services: Services, found: Fin
 def _witnessed(
     published: Published | None, checkpoint: Checkpoint, at: datetime, services: Services, found: Findings
 ) -> None:
-    """V12: what the witness keeps of this size is what was published.
+    """V12: what the witness keeps of this size is what was published, and the log extends the newest that he keeps.
 
     A copy that is not there, or cannot be looked at, is an alarm once there was time to make it: who holds the account
     would keep the witness from knowing first of all. It keeps nothing else from being checked.
@@ -279,7 +279,7 @@ def _witnessed(
         return
     where, late = f"{KEPT}{checkpoint.size}", at - published.at > UNINTEGRATED
     try:
-        kept = services.witness.kept(checkpoint.size)
+        kept, newest = services.witness.kept(checkpoint.size), services.witness.newest()
     except GraceError as exc:
         found.add("V12", where, f"the witness cannot be asked: {exc}", alarm=late)
         return
@@ -287,3 +287,15 @@ def _witnessed(
         found.add("V12", where, "the witness has no copy", alarm=late)
     elif kept != services.archive.get(where):
         found.add("V12", where, "the witness keeps another checkpoint of that size")
+    if newest is None:
+        return
+    key = LogKey(services)
+    try:
+        known = note.verify(newest, [key], key.name)
+        if known.size > checkpoint.size:
+            # It may have grown since it was read; a log that was set back has not.
+            again = services.archive.newest()
+            checkpoint = note.verify(again.note, [key], key.name) if again else checkpoint
+        fsck.extends(known, checkpoint, services.archive.get)
+    except IntegrityError as exc:
+        found.add("V12", CHECKPOINT, f"the log does not extend the newest copy that the witness keeps: {exc}")

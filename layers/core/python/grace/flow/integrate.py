@@ -97,9 +97,8 @@ def _publish(head: TreeHead, grown: Growth, services: Services) -> TreeHead:
         raise Conflict(f"the tree has {stated.size} entries by now: somebody else was first")
     if stated != checkpoint_of(head.current, services.signing.origin):
         raise IntegrityError(f"the signer signed another tree than the one of {head.current.size} entries")
-    after = services.log.move(head.model_copy(update={"published": head.current.size, "halted": ""}))
     _copy(head.current.size, signed, services)
-    return after
+    return services.log.move(head.model_copy(update={"published": head.current.size, "halted": ""}))
 
 
 def soon_replaced(stored: Stored) -> bool:
@@ -112,11 +111,17 @@ def soon_replaced(stored: Stored) -> bool:
 
 
 def _copy(size: int, signed: bytes, services: Services) -> None:
-    """Give the checkpoint to the witness. A witness who cannot be reached stops nothing: the verifier misses the copy."""
+    """Give the checkpoint to the witness. A witness who cannot be reached stops nothing: the verifier misses the copy.
+
+    One who keeps another checkpoint of that size has the proof of two histories. That halts the log, and again at every
+    run: the batch does not count as published before.
+    """
     if services.witness is None:
         return
     try:
         services.witness.keep(size, signed)
+    except IntegrityError as exc:
+        raise IntegrityError(f"the witness keeps another checkpoint: {exc}") from exc
     except GraceError as exc:
         services.telemetry.trouble("witness", exc)
 

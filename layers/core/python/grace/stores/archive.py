@@ -15,6 +15,8 @@ from grace.stores.calling import Patience, Tries
 
 PARTIAL = "tlog=partial"
 """The tag of what a full tile or bundle will replace; the bucket's lifecycle goes by it."""
+NEWEST, LARGEST = f"{KEPT}newest-", 10**15 - 1
+"""A witness keeps each checkpoint under a second name too, which falls as sizes grow: so the newest is listed first."""
 TEXT, BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 
 
@@ -133,10 +135,17 @@ class S3Witness:
     def keep(self, size: int, note: bytes) -> None:
         """Keep the checkpoint; raises `IntegrityError` when another one of that size is kept."""
         self._bucket.create(f"{KEPT}{size}", note, ContentType=TEXT)
+        self._bucket.create(f"{NEWEST}{LARGEST - size:015d}", note, ContentType=TEXT)
 
     def kept(self, size: int) -> bytes | None:
         """Return the checkpoint of that size as it was kept, or None."""
         found = self._bucket.read(f"{KEPT}{size}")
+        return None if found is None else bytes(found["Body"])
+
+    def newest(self) -> bytes | None:
+        """Return the largest checkpoint that was kept, or None."""
+        listed = self._bucket.call(self._bucket.client.list_objects_v2, Prefix=NEWEST, MaxKeys=1).get("Contents", [])
+        found = self._bucket.read(str(listed[0]["Key"])) if listed else None
         return None if found is None else bytes(found["Body"])
 
 

@@ -79,7 +79,6 @@ class _Rows:
             raise Conflict(f"{key.pk}/{key.sk} is not at version {document.v}: somebody else was first") from exc
         return after
 
-
     def write(self, key: Key, attributes: Attributes) -> None:
         """Write a row over whatever is there."""
         Tries(self._patience).call(

@@ -162,3 +162,7 @@ class MemoryWitness:
     def kept(self, size: int) -> bytes | None:
         """Return the checkpoint of that size as it was kept, or None."""
         return self.notes.get(size)
+
+    def newest(self) -> bytes | None:
+        """Return the largest checkpoint that was kept, or None."""
+        return self.notes[max(self.notes)] if self.notes else None
