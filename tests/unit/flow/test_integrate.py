@@ -419,22 +419,6 @@ def test_every_checkpoint_goes_to_the_witness_and_one_who_is_away_stops_nothing(
     ledger.assert_sound()
 
 
-def test_f18_a_witness_who_keeps_another_checkpoint_halts_the_log() -> None:
-    """A1: two histories were signed, and he has the proof; the next run does not pass over it."""
-    ledger = scenario()
-    ledger.witness.notes[270] = b"another checkpoint of this size"
-    for _ in range(3):
-        with pytest.raises(IntegrityError, match="the witness keeps another checkpoint"):
-            ledger.integrate()
-        ledger.write(1)
-    assert "witness" in ledger.log.head().halted
-    assert (ledger.log.head().published, ledger.log.head().current.size) == (250, 270)
-    assert [level for level, *_ in ledger.messages.notified] == ["critical"]
-    del ledger.witness.notes[270]
-    ledger.integrate()
-    ledger.assert_sound()
-
-
 def test_nothing_is_signed_of_an_empty_log() -> None:
     with pytest.raises(GraceError, match="no entries"):
         sign(Ledger())

@@ -173,3 +173,20 @@ def test_i5_of_two_signers_at_work_on_one_tree_both_publish_it() -> None:
     assert sign(ledger.broken(Between(0))) == sign(ledger)
     ledger.integrate()
     ledger.assert_sound()
+
+
+def test_f18_a_witness_who_keeps_another_checkpoint_halts_the_log() -> None:
+    """A1: two histories were signed, and he has the proof; the next run does not pass over it."""
+    ledger = begun()
+    ledger.write(TRUE)
+    ledger.witness.notes[13] = b"another checkpoint of this size"
+    for _ in range(3):
+        with pytest.raises(IntegrityError, match="the witness keeps another checkpoint"):
+            ledger.integrate()
+        ledger.write(1)
+    assert "witness" in ledger.log.head().halted
+    assert (ledger.log.head().published, ledger.log.head().current.size) == (10, 13)
+    assert [level for level, *_ in ledger.messages.notified] == ["critical"]
+    del ledger.witness.notes[13]
+    ledger.integrate()
+    ledger.assert_sound()
