@@ -354,44 +354,6 @@ def test_the_witness_must_keep_what_was_published() -> None:
                 assert [(issue.check, issue.alarm) for issue in look(ledger).issues] == [("V12", False)]
 
 
-def test_f17_a_log_set_back_below_what_the_witness_keeps_is_named() -> None:
-    """A1: objects, tables and pin are all those of an older day. Only the witness knows better."""
-    ledger = scene()
-    look(ledger)
-    ledger.integrate()
-    old, newest = scene(), ledger.witness.newest()
-    look(old)
-    assert old.log.head().current.size < ledger.log.head().current.size
-    old.witness.notes |= ledger.witness.notes
-    [said] = doubts(old)
-    assert said.startswith("V12 checkpoint: the log does not extend the newest copy")
-    assert old.witness.newest() == newest
-
-
-def test_f18_a_log_that_forked_from_what_the_witness_keeps_is_named() -> None:
-    """The size that is published now the witness never saw; the fork began before."""
-    ledger = scene()
-    fork = Ledger()
-    fork.write(265, note="another history")
-    fork.integrate()
-    ledger.witness.notes = {265: fork.archive.objects[f"{KEPT}265"]}
-    assert any(each.startswith("V12 checkpoint:") and "begin" in each for each in doubts(ledger))
-
-
-def test_a_witness_who_got_a_newer_copy_meanwhile_is_no_finding() -> None:
-    ledger = scene()
-    kept = ledger.witness.kept
-
-    def late(size: int) -> bytes | None:
-        if size == 271:
-            ledger.write(3)
-            ledger.integrate()
-        return kept(size)  # type: ignore[no-any-return]
-
-    ledger.witness.kept = late
-    assert look(ledger).issues == ()
-
-
 def test_people_are_told_once_and_the_bus_every_time() -> None:
     ledger = scene()
     ledger.archive.objects["tile/0/001.p/15"] = bytes(480)
