@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from grace.errors import IntegrityError
 from grace.ledger import finding, fsck, note, proof, tiles
-from grace.ledger.activity import activity, failures
+from grace.ledger.activity import tally
 from grace.ledger.ed25519 import KeyVerifier
 from grace.ledger.finding import Found
 from grace.ledger.note import Checkpoint, PublicKey
@@ -318,14 +318,13 @@ def _replay(arguments: argparse.Namespace, console: Console) -> int:
 def _activity(arguments: argparse.Namespace, console: Console) -> int:
     log = opened(arguments)
     log.extends()
-    since = (time.time() - 3600 * arguments.hours) * 1000
-    entries = [one.entry for one in finding.entries_from(log.covered())]
-    recent = [entry for entry in entries if entry.ts >= since]
-    counted = {"activity": activity(recent), "failures": failures(recent)}
+    since = int((time.time() - 3600 * arguments.hours) * 1000)
+    counts = tally(one.entry for one in finding.since(log.covered(), since))
+    counted = {"activity": counts.activity, "failures": counts.failures}
     if arguments.json:
-        views.print_json(console, {"entries": len(recent), "hours": arguments.hours, **counted})
+        views.print_json(console, {"entries": counts.entries, "hours": arguments.hours, **counted})
     else:
-        console.print(ledger_views.activity_view(counted, len(recent), arguments.hours), crop=False)
+        console.print(ledger_views.activity_view(counted, counts.entries, arguments.hours), crop=False)
     return 0
 
 

@@ -7,6 +7,7 @@ import email.policy
 import fcntl
 import os
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from grace.ports import Aws
 from infra.cli.errors import CommandError
 from infra.cli.reach import Reach
 
+HELD_BYTES = 16 << 20
+"""So much of a bucket is held in memory: the tiles that lead from near bundles to the root, and some of the bundles."""
 BUCKET, KEY, LOG_ORIGIN = "LogBucket", "LogKey", "LogOrigin"
 """The stack outputs that say where the log is, which key signs it, and its name."""
 
@@ -62,11 +65,13 @@ class Folder:
 
 @dataclass
 class Bucket:
-    """The bucket, read with the caller's authority. Nothing in it changes but `checkpoint`: the rest is read once."""
+    """The bucket, read with the caller's authority. Nothing in it changes but `checkpoint`: what is near is read once."""
 
     aws: Aws
     name: str
-    _held: dict[str, bytes] = field(default_factory=dict)
+    _held: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    """What was used last, at the end."""
+    _bytes: int = 0
 
     @property
     def place(self) -> str:
@@ -75,15 +80,23 @@ class Bucket:
 
     def fetch(self, path: str) -> bytes | None:
         """Return an object's bytes, or None when it is not there."""
-        if path not in self._held:
-            try:
-                body: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=path)["Body"]
-            except NotFound:
-                return None
-            if path == fsck.CHECKPOINT:
-                return body
-            self._held[path] = body
-        return self._held[path]
+        if path in self._held:
+            self._held.move_to_end(path)
+            return self._held[path]
+        try:
+            body: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=path)["Body"]
+        except NotFound:
+            return None
+        if path != fsck.CHECKPOINT:
+            self._hold(path, body)
+        return body
+
+    def _hold(self, path: str, body: bytes) -> None:
+        self._held[path] = body
+        self._bytes += len(body)
+        while self._bytes > HELD_BYTES:
+            _, dropped = self._held.popitem(last=False)
+            self._bytes -= len(dropped)
 
     def listing(self) -> list[str]:
         """Return the paths of all objects."""

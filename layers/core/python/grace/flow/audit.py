@@ -13,7 +13,7 @@ from grace.errors import IntegrityError
 from grace.flow.checks import Findings, check_log, check_whole
 from grace.flow.loading import contended
 from grace.flow.tables import check_all, check_streams
-from grace.ledger.activity import activity, failures
+from grace.ledger.activity import tally
 from grace.model.base import Json, Model
 from grace.model.entry import Commit, EntryDraft, ref
 from grace.model.ids import command_id
@@ -140,14 +140,15 @@ def _write(
     alone = now.version == pin.version
     head = own or Subsystem(name=NAME, at=at)
     told = tuple(dict.fromkeys([*(i.key for i in result.issues if i.alarm), *map(_key, gaps)]))
+    counted = tally(found.entries)
     body: dict[str, Json] = {
         "size": result.size,
         "first": result.first,
         "entries": result.entries,
         "issues": len(result.issues),
         "gaps": len(gaps),
-        "activity": activity(found.entries),
-        "failures": failures(found.entries),
+        "activity": counted.activity,
+        "failures": counted.failures,
     }
     drafts = [EntryDraft(type="log.verified" if not told else "log.doubted", body=body)]
     drafts += [EntryDraft(type="log.integrity_issue", body=_body(issue)) for issue in result.issues[:WRITTEN]]

@@ -29,19 +29,43 @@ FAILURES = frozenset(
 REST = "(others)"
 
 
-def activity(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
-    """Return how many entries there are by actor, by type and by subsystem."""
-    counts: dict[str, Counter[str]] = {"actor": Counter(), "type": Counter(), "subsystem": Counter()}
+class Tally:
+    """Counts entries one by one, and keeps none of them."""
+
+    def __init__(self) -> None:
+        """Nothing is counted yet."""
+        self.entries = 0
+        self._all, self._failed = _counters(), _counters()
+
+    def add(self, entry: Entry) -> None:
+        """Count an entry, and once more where it tells of a failure."""
+        self.entries += 1
+        for counters in (self._all, self._failed) if entry.type in FAILURES else (self._all,):
+            counters["actor"][entry.actor] += 1
+            counters["type"][entry.type] += 1
+            counters["subsystem"][entry.subsystem] += 1
+
+    @property
+    def activity(self) -> dict[str, dict[str, int]]:
+        """How many entries there are by actor, by type and by subsystem."""
+        return {by: _most(found) for by, found in self._all.items() if found}
+
+    @property
+    def failures(self) -> dict[str, dict[str, int]]:
+        """The same for the entries that tell of a failure."""
+        return {by: _most(found) for by, found in self._failed.items() if found}
+
+
+def tally(entries: Iterable[Entry]) -> Tally:
+    """Return the count of these entries."""
+    counted = Tally()
     for entry in entries:
-        counts["actor"][entry.actor] += 1
-        counts["type"][entry.type] += 1
-        counts["subsystem"][entry.subsystem] += 1
-    return {by: _most(found) for by, found in counts.items() if found}
+        counted.add(entry)
+    return counted
 
 
-def failures(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
-    """Return the same for the entries that tell of a failure."""
-    return activity(entry for entry in entries if entry.type in FAILURES)
+def _counters() -> dict[str, Counter[str]]:
+    return {"actor": Counter(), "type": Counter(), "subsystem": Counter()}
 
 
 def _most(counts: Counter[str]) -> dict[str, int]:

@@ -17,6 +17,9 @@ from grace.ledger.tiles import Fetch, TileHashes
 from grace.ledger.tree import WIDTH, inclusion_proof
 from grace.model.entry import Entry
 
+WAITED = 3_600_000
+"""An entry waits seconds for its place in the tree, in milliseconds; after a minute there is an alarm."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -89,6 +92,22 @@ def entries_from(signed: SignedEntries, first: int = 0) -> Iterator[Found]:
     """
     for index, data in signed.between(first, signed.head.size):
         yield found(index, data)
+
+
+def since(signed: SignedEntries, ts: int) -> Iterator[Found]:
+    """Yield the entries written at `ts` (epoch milliseconds) or later, the newest first; what is older is not read.
+
+    A lane's times never fall and all lanes are integrated together, so the tree is in the order of time but for what
+    waited to be integrated: a bundle whose newest entry is older by `WAITED` ends the search.
+
+    Raises:
+        IntegrityError: as `entries_from`.
+    """
+    for number in reversed(range(signed.bundles)):
+        entries = [found(number * WIDTH + at, data) for at, data in enumerate(signed.bundle(number))]
+        yield from (one for one in reversed(entries) if one.entry.ts >= ts)
+        if max(one.entry.ts for one in entries) < ts - WAITED:
+            return
 
 
 def found(index: int, data: bytes) -> Found:
