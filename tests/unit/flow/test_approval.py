@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from grace.errors import Conflict, GraceError
-from grace.flow import drafting
+from grace.flow import drafting, gate
 from grace.flow.loading import advance, load
-from grace.model.approval import Approval, ApprovalStatus, Directory, Person, Vote
+from grace.model.approval import Approval, ApprovalStatus, Directory, Person, Vote, counted
 from grace.model.contract import Contract, ContractStatus, Mode
 from grace.model.entry import EntryDraft
 from grace.resources.base import CHANGED_BY_TAG
-from tests.support.world import ACCOUNT, PEOPLE
+from tests.support.world import ACCOUNT, PEOPLE, World
 from tests.unit.flow.scenes import (
     check,
     ended,
@@ -171,6 +171,49 @@ def test_d12_the_gate_counts_the_people_again() -> None:
     assert world.head(contract).status is ContractStatus.REFUSED
     assert "2 distinct people" in world.head(contract).reason
     assert world.lambdas.changes == 0
+
+
+def leaves(world: World, person: str) -> None:
+    """A deploy with a people file in which somebody no longer stands."""
+    people = tuple(each for each in PEOPLE.people if each.id != person)
+    world.catalogue = world.catalogue.model_copy(update={"directory": Directory(people=people)})
+
+
+@pytest.mark.parametrize("tier", [2, 3])
+def test_d12_whoever_left_after_voting_does_not_count_at_the_gate(tier: int) -> None:
+    world = shop(tier)
+    contract = incident(world)
+    for person in ("ada", "bob")[: tier - 1]:
+        vote(world, contract, person)
+    leaves(world, "ada")
+    run(world)
+    assert world.head(contract).status is ContractStatus.REFUSED
+    assert world.lambdas.changes == 0
+
+
+def test_d12_whoever_left_after_voting_is_made_up_for_by_another() -> None:
+    world = shop(3)
+    carol = Person(id="carol", name="Carol", groups=("approvers",), principals=(f"arn:aws:iam::{ACCOUNT}:role/carol",))
+    everybody = (*PEOPLE.people, carol)
+    world.catalogue = world.catalogue.model_copy(update={"directory": Directory(people=everybody)})
+    contract = incident(world)
+    vote(world, contract, "ada")
+    left = Directory(people=tuple(person for person in everybody if person.id != "ada"))
+    world.catalogue = world.catalogue.model_copy(update={"directory": left})
+    assert vote(world, contract, "bob").have == 1
+    assert vote(world, contract, "carol").status is ApprovalStatus.APPROVED
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
+
+
+def test_d12_without_the_present_directory_the_vote_of_who_left_would_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "counted", lambda votes, approval, _: counted(votes, approval, PEOPLE))
+    world = shop(2)
+    contract = incident(world)
+    vote(world, contract, "ada")
+    leaves(world, "ada")
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
 
 
 def test_a_playbook_in_approval_mode_asks_at_tier_1() -> None:

@@ -262,7 +262,7 @@ def lets_anybody_decide(patch: pytest.MonkeyPatch) -> None:
 
 
 def counts_one_as_enough(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(flow_answer, "_yes", lambda _votes, approval: approval.need)
+    patch.setattr(flow_answer, "counted", lambda _votes, approval, _directory: set(range(approval.need)))
 
 
 def takes_votes_on_what_is_decided(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from grace.errors import Conflict, Refused
 from grace.flow.loading import Loaded, advance, load, ticket_for
 from grace.flow.snapshot import verdict_due
 from grace.flow.withdrawing import expire
-from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Via, Vote
+from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Via, Vote, counted
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
 from grace.model.metric import Metric
@@ -66,12 +66,13 @@ def cast(decision: Decision, person: Person, services: Services, *, via: Via, ge
 
 def _vote(decision: Decision, person: Person, services: Services, via: Via, generation: int | None) -> Answer:
     loaded, approval = _read(decision, services)
+    directory = services.catalogue.directory
     votes = services.store.members(Vote, decision.contract_id)
     mine = next((v for v in votes if v.person == person.id), None)
     if mine:
         if mine.decision != decision.decision:
             raise Refused("decided_otherwise", f"{person.id} has voted {mine.decision} already; a vote is final")
-        return Answer("already", approval.status, _yes(votes, approval), approval.need, tuple(votes))
+        return Answer("already", approval.status, len(counted(votes, approval, directory)), approval.need, tuple(votes))
     if generation not in {None, approval.generation}:
         raise Refused("reissued", "this was asked anew meanwhile: use the newest mail")
     _may_decide(decision, person, loaded, approval, services)
@@ -83,7 +84,7 @@ def _vote(decision: Decision, person: Person, services: Services, via: Via, gene
         via=via,
         at=loaded.at,
     )
-    have = _yes([*votes, vote], approval)
+    have = len(counted([*votes, vote], approval, directory))
     status, contract_status = approval.status, loaded.head.status
     if decision.decision == "reject":
         status, contract_status = ApprovalStatus.REJECTED, ContractStatus.DENIED
@@ -116,12 +117,6 @@ def _may_decide(decision: Decision, person: Person, loaded: Loaded, approval: Ap
         raise Refused("digest", "you decided on another contract than the one that waits: read it again")
     if person.id not in approval.approvers or person.id in approval.excluded:
         raise Refused("not_yours", f"{person.id} may not decide this contract")
-
-
-def _yes(votes: list[Vote], approval: Approval) -> int:
-    """Count distinct people who may decide and approved this digest."""
-    people = {v.person for v in votes if v.decision == "approve" and v.digest == approval.digest}
-    return len((people & set(approval.approvers)) - set(approval.excluded))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from grace.errors import IntegrityError, Refused, StaleFence
 from grace.flow.breaker import may_call
 from grace.flow.loading import Loaded
 from grace.flow.standing import may_act
-from grace.model.approval import Approval, ApprovalStatus, Vote
+from grace.model.approval import Approval, ApprovalStatus, Vote, counted
 from grace.model.base import Item
 from grace.model.contract import TERMINAL, Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Ref, ref
@@ -207,8 +207,7 @@ def _approved(loaded: Loaded, first: Approval | None, services: Services) -> App
     if approval.digest != contract.digest():
         raise Refused("not_approved", "the approval is for another contract than the one about to run")
     votes = services.store.members(Vote, head.contract_id)
-    yes = {v.person for v in votes if v.decision == "approve" and v.digest == approval.digest}
-    if len((yes & set(approval.approvers)) - set(approval.excluded)) < approval.need:
+    if len(counted(votes, approval, services.catalogue.directory)) < approval.need:
         raise Refused("not_approved", f"the approval needs {approval.need} distinct people who may decide")
     if approval.decided_at is None or loaded.at > approval.decided_at + APPROVAL_FRESH:
         raise Refused("approval_old", "the approval is older than ten minutes: ask again with grace retry")

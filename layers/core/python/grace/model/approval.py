@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -192,6 +193,12 @@ class Directory(Model):
             return self.members(name)
         person = self.by_id(rota.on_call(at))
         return (person,) if person else ()
+
+
+def counted(votes: Iterable[Vote], approval: Approval, directory: Directory) -> set[str]:
+    """Return the people whose approval of this digest counts: asked, not excluded, and in the directory as it is now."""
+    yes = {vote.person for vote in votes if vote.decision == "approve" and vote.digest == approval.digest}
+    return (yes & set(approval.approvers) & {person.id for person in directory.people}) - set(approval.excluded)
 
 
 def role_of(arn: str) -> str | None:

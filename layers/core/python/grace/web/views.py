@@ -195,6 +195,8 @@ def _voters(opened: Opened) -> tuple[Voter, ...]:
             said = "may not decide: asked for it or caused it"
         elif vote is None:
             said = "has not decided"
+        elif person not in opened.names:
+            said = "is no longer among the people who may decide"
         else:
             said = "approved" if vote.decision == "approve" else "rejected"
         name = opened.names.get(person, person)
