@@ -119,6 +119,12 @@ class Quiet:
     def trouble(self, what: str, error: Exception, **facts: str) -> None:
         self.troubles.append(f"{what}: {error}")
 
+    def about(self, **ids: str) -> None:
+        """Nothing of the log is about one contract."""
+
+    def done(self, what: str) -> None:
+        """Nothing of the log is done one by one."""
+
 
 class Ledger:
     """Services in memory, as far as the log needs them."""

@@ -64,12 +64,21 @@ class Counter:
     def __init__(self) -> None:
         self.counts: dict[Metric, int] = {}
         self.troubles: list[tuple[str, str]] = []
+        self.named: list[dict[str, str]] = []
+        """What the lines were about, one after another."""
+        self.dones: list[str] = []
 
     def count(self, metric: Metric, value: int = 1) -> None:
         self.counts[metric] = self.counts.get(metric, 0) + value
 
     def trouble(self, what: str, error: Exception, **facts: str) -> None:
         self.troubles.append((what, f"{type(error).__name__}: {error}"))
+
+    def about(self, **ids: str) -> None:
+        self.named.append(ids)
+
+    def done(self, what: str) -> None:
+        self.dones.append(what)
 
 
 class RunningWorkflow:

@@ -29,6 +29,7 @@ def leaked(world: World) -> list[str]:
             world.messages.notified,
             world.messages.published,
             world.telemetry.troubles,
+            world.telemetry.named,
             world.mail.sent,
             world.workflow.executions,
         )

@@ -296,6 +296,12 @@ class Telemetry(Protocol):
     def count(self, metric: Metric, value: int = 1) -> None:
         """Add to a metric of the namespace `Grace`."""
 
+    def about(self, **ids: str) -> None:
+        """Name what is worked on from here: these ids stand in every line until others are named, or none."""
+
+    def done(self, what: str) -> None:
+        """Log that one of several things is done, with its ids; a door with one thing says so by itself."""
+
     def trouble(self, what: str, error: Exception, **facts: str) -> None:
         """Log an error that was met and dealt with, with its class and sentence; never a payload or a secret."""
 

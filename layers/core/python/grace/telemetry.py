@@ -15,6 +15,8 @@ from grace.model.metric import Metric
 
 NAMESPACE = "Grace"
 _NAMED = ("contract_id", "mission_id", "corr")
+_ABOUT = (*_NAMED, "alarm", "group", "message", "playbook")
+"""What a line may say it is about: ids and names, nothing else."""
 
 
 class PowertoolsTelemetry:
@@ -28,6 +30,21 @@ class PowertoolsTelemetry:
     def count(self, metric: Metric, value: int = 1) -> None:
         """Add to a metric of the namespace `Grace`; written with the invocation's other counts when it ends."""
         self._metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=value)
+
+    def about(self, **ids: str) -> None:
+        """Name what is worked on from here: these ids stand in every line until others are named, or none.
+
+        Raises:
+            ValueError: what is no id or name must not come into a line.
+        """
+        if strange := ids.keys() - set(_ABOUT):
+            raise ValueError(f"a line is not about {', '.join(sorted(strange))}; it may be about {', '.join(_ABOUT)}")
+        self._logger.remove_keys(_ABOUT)
+        self._logger.append_keys(**{name: value for name, value in ids.items() if value})
+
+    def done(self, what: str) -> None:
+        """Log that one of several things is done, with its ids."""
+        self._logger.info(what)
 
     def trouble(self, what: str, error: Exception, **facts: str) -> None:
         """Log an error that was met and dealt with: class and sentence, never a payload."""
@@ -75,7 +92,7 @@ def door(handler: Callable[[dict[str, Any], Any], Any]) -> Callable[[dict[str, A
             log.info("done", extra=_result(answer))
             return answer
         finally:
-            log.remove_keys([*_NAMED, "step", "request"])
+            log.remove_keys([*_ABOUT, "step", "request"])
             if metrics().metric_set:
                 metrics().flush_metrics()
 
@@ -89,4 +106,7 @@ def _ids(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _result(answer: object) -> dict[str, str]:
-    return {"verdict": str(answer["verdict"])} if isinstance(answer, Mapping) and answer.get("verdict") else {}
+    """Return the outcome, for the doors that have one: a verdict, what a request was answered with, a tree's size."""
+    if not isinstance(answer, Mapping):
+        return {}
+    return {name: str(answer[name]) for name in ("verdict", "statusCode", "size") if answer.get(name)}

@@ -41,6 +41,7 @@ def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str 
     mission_ref, signal_ref = ref(Mission, request.mission_id), ref(StoredSignal, request.mission_id)
     view = services.store.read(mission_ref, signal_ref, stream=request.mission_id)
     mission, signal = view.need(mission_ref), view.need(signal_ref).signal
+    services.telemetry.about(mission_id=mission.mission_id, contract_id=mission.contract_id or "", corr=mission.corr)
     if mission.status is not MissionStatus.OPEN or request.attempt != mission.attempt:
         return None
     if mission.contract_id:
@@ -53,6 +54,7 @@ def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str 
     if composed is None:
         return None
     contract, shown = composed
+    services.telemetry.about(mission_id=mission.mission_id, contract_id=contract.contract_id, corr=mission.corr)
     _write(mission, contract, shown, services)
     return _start(contract, services)
 

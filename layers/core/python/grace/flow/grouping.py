@@ -59,6 +59,9 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
     mission = _latest(opened, services)
     problems = [s for s in fresh if is_problem(s)]
     if mission is not None and opened is not None and (not problems or _joins(mission, at, services)):
+        services.telemetry.about(
+            mission_id=mission.mission_id, contract_id=mission.contract_id or "", corr=mission.corr, group=mission.group
+        )
         # What recovers is ended before it is noted as seen: a lost race in between is tried again with all of it.
         _calmed(fresh, mission, services)
         _attach(fresh, mission, opened, at, services)
@@ -203,6 +206,7 @@ def _open(opening: _Opening, services: Services) -> None:
     opener, opened, fresh = opening.opener, opening.opened, opening.fresh
     at = services.clock.now()
     key = mission_id(opener.group, opener.fingerprint)
+    services.telemetry.about(mission_id=key, corr=opener.corr, group=opener.group)
     until = at + timedelta(seconds=services.catalogue.group_window)
     group = (opened or OpenGroup(group=opener.group, mission_id=key, attach_until=until)).model_copy(
         update={"mission_id": key, "attach_until": until}

@@ -40,6 +40,7 @@ def load(ticket: Ticket, services: Services, *more: Ref[Any]) -> Loaded:
     head_ref, body_ref = ref(ContractHead, ticket.contract_id), ref(Contract, ticket.contract_id)
     view = services.store.read(head_ref, body_ref, *more, stream=ticket.mission_id)
     head, contract = view.need(head_ref), view.need(body_ref)
+    services.telemetry.about(contract_id=head.contract_id, mission_id=head.mission_id, corr=head.corr)
     if not contract.digest() == head.digest == ticket.digest:
         raise IntegrityError(f"contract {ticket.contract_id} is not the one that was drafted: its digest differs")
     return Loaded(head, contract, view, at)

@@ -62,10 +62,19 @@ def operate(order: Order, principal: str, services: Services) -> str:
             return _release(order, person.id, services)
         case "retry" | "dismiss":
             return (_retry if order.command == "retry" else _dismiss)(order, person.id, services)
-        case "demote":
-            return demote(order.target, order.to, order.reason, person.id, services)
-        case "close-breaker":
-            return close_breaker(order.target, order.reason, person.id, services)
+        case "demote" | "close-breaker":
+            return _lower(order, person.id, services)
+
+
+def _lower(order: Order, person: str, services: Services) -> str:
+    """Lower a playbook's mode, or let it act again after its breaker opened."""
+    now = (
+        demote(order.target, order.to, order.reason, person, services)
+        if order.command == "demote"
+        else close_breaker(order.target, order.reason, person, services)
+    )
+    services.telemetry.about(playbook=order.target)
+    return now
 
 
 def _kill_switch(order: Order, person: str, services: Services, *, on: bool) -> str:
@@ -136,10 +145,17 @@ def _release(order: Order, person: str, services: Services) -> str:
     return f"{order.target} is out of safe-hold; contracts may act on it again."
 
 
+def _mission(mission_id: str, services: Services) -> Mission:
+    """Return the mission that an order is about."""
+    where = ref(Mission, mission_id)
+    mission = services.store.read(where, stream=mission_id).need(where)
+    services.telemetry.about(mission_id=mission_id, contract_id=mission.contract_id or "", corr=mission.corr)
+    return mission
+
+
 def _retry(order: Order, person: str, services: Services) -> str:
     """Draft a mission's next attempt, after a person has seen why the last one ended as it did."""
-    mission_ref = ref(Mission, order.target)
-    mission = services.store.read(mission_ref, stream=order.target).need(mission_ref)
+    mission = _mission(order.target, services)
     if mission.status is MissionStatus.OPEN and mission.contract_id is None:
         services.messages.draft(DraftRequest(mission_id=mission.mission_id, attempt=mission.attempt))
         return f"{order.target} is being drafted."
@@ -176,8 +192,7 @@ def _retry(order: Order, person: str, services: Services) -> str:
 
 def _dismiss(order: Order, person: str, services: Services) -> str:
     """Close a mission that waits for a person: somebody has dealt with it, or there was nothing to deal with."""
-    mission_ref = ref(Mission, order.target)
-    mission = services.store.read(mission_ref, stream=order.target).need(mission_ref)
+    mission = _mission(order.target, services)
     if mission.status is MissionStatus.CLOSED:
         return f"{order.target} is closed."
     if mission.status is MissionStatus.OPEN:

@@ -19,7 +19,7 @@ from grace.flow.resolve import restart_rollback, start_rollback
 from grace.flow.shadow import judge
 from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus, Reminder, Urgency
-from grace.model.base import Model
+from grace.model.base import Item, Model
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import ref
 from grace.model.metric import Metric
@@ -60,7 +60,7 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
     One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
     """
     at, open_ = services.clock.now(), services.store.open
-    kinds: list[Callable[[], list[Callable[[], str]]]] = [
+    kinds: list[Callable[[], list[partial[str]]]] = [
         lambda: [partial(_approval, approval, at, services) for approval in open_(Approval, at + FAR)],
         lambda: [partial(_contract, head, at, services) for head in open_(ContractHead, at + FAR)],
         lambda: [partial(begin, expiry, services) for expiry in open_(Expiry, at)],
@@ -71,13 +71,15 @@ def reap(services: Services, rulebook: Rulebook) -> Swept:
     done: Counter[str] = Counter()
     for find in kinds:
         done.update(_all(find, services))
+    services.telemetry.about()
     if done["failed"]:
         services.telemetry.count(Metric.REAP_FAILURES, done["failed"])
     return Swept(**{name: done[name] for name in Swept.model_fields})
 
 
-def _all(find: Callable[[], list[Callable[[], str]]], services: Services) -> list[str]:
+def _all(find: Callable[[], list[partial[str]]], services: Services) -> list[str]:
     """Find the work of one kind and do it; what cannot even be found stops no other kind."""
+    services.telemetry.about()
     try:
         work = find()
     except GraceError as exc:
@@ -86,12 +88,23 @@ def _all(find: Callable[[], list[Callable[[], str]]], services: Services) -> lis
     return [_each(what, services) for what in work]
 
 
-def _each(what: Callable[[], str], services: Services) -> str:
+def _each(what: partial[str], services: Services) -> str:
+    services.telemetry.about(**_ids(what.args[0]))
     try:
-        return what()
+        outcome = what()
     except GraceError as exc:
         services.telemetry.trouble("reap", exc)
         return "failed"
+    if outcome:
+        services.telemetry.done(outcome)
+    return outcome
+
+
+def _ids(of: Item | AlarmFacts) -> dict[str, str]:
+    """Return what the lines about a record or an alarm name."""
+    if isinstance(of, AlarmFacts):
+        return {"alarm": of.name}
+    return {name: str(found) for name in ("contract_id", "mission_id", "corr") if (found := getattr(of, name, None))}
 
 
 def _approval(approval: Approval, at: datetime, services: Services) -> str:

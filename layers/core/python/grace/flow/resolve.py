@@ -23,6 +23,10 @@ _EVENTS = {
 }
 
 
+_CONCERNS: dict[type, str] = {Approval: "woken", StopOrder: "stopped"}
+"""What is looked at, and what a line says when it led to something."""
+
+
 def react(changes: Sequence[_Change], services: Services) -> list[str]:
     """Take the changes of a batch in order; stop at the first that fails, so none is overtaken.
 
@@ -41,11 +45,16 @@ def _each(
 ) -> tuple[Sequence[_Change], list[str]]:
     """Return the changes that were dealt with, and the sequence number of the first that was not."""
     for place, (sequence, what) in enumerate(changes):
+        if what.kind not in _CONCERNS:
+            continue
+        services.telemetry.about(contract_id=what.ids[0])
         try:
-            work(what, services)
+            if work(what, services):
+                services.telemetry.done(_CONCERNS[what.kind])
         except GraceError as exc:
             services.telemetry.trouble("resolve", exc)
             return changes[:place], [sequence]
+    services.telemetry.about()
     return changes, []
 
 
@@ -68,8 +77,11 @@ def approval_changed(contract_id: str, generation: int, services: Services) -> b
     Returns:
         Whether something was waiting. A workflow that has moved on is not an error.
     """
-    approval_ref = ref(Approval, contract_id, str(generation))
-    approval = services.store.read(approval_ref).get(approval_ref)
+    approval_ref, head_ref = ref(Approval, contract_id, str(generation)), ref(ContractHead, contract_id)
+    view = services.store.read(approval_ref, head_ref)
+    approval = view.get(approval_ref)
+    if head := view.get(head_ref):
+        services.telemetry.about(contract_id=contract_id, mission_id=head.mission_id, corr=head.corr)
     if approval is None or approval.status is ApprovalStatus.PENDING or not approval.task_token:
         return False
     return services.workflow.wake(services.sealer.unseal(approval.task_token, contract_id), contract_id)
@@ -84,6 +96,7 @@ def announce(what: Ref[Any], services: Services) -> None:
     approval, head = view.get(approval_ref), view.get(head_ref)
     if approval is None or head is None or approval.status not in _EVENTS:
         return
+    services.telemetry.about(contract_id=head.contract_id, mission_id=head.mission_id, corr=head.corr)
     said = {"contract": head.contract_id, "mission": head.mission_id, "corr": head.corr}
     by = {"by": approval.decided_by[-1]} if approval.decided_by else {}
     services.messages.publish(_EVENTS[approval.status], said | by)

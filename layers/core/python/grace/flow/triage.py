@@ -45,6 +45,7 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
         try:
             signal = parse(message.body)
         except InvalidSignal as exc:
+            services.telemetry.about(message=message.id)
             if not _done(partial(quarantine, message.body, exc, services), services):
                 failed.append(message.id)
             continue
@@ -52,9 +53,11 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
         senders[signal.group].append(message.id)
     for group, signals in groups.items():
         ordered = sorted(signals, key=lambda s: s.at)
+        services.telemetry.about(group=group, corr=ordered[0].corr)
         parts = [ordered[n : n + TOGETHER] for n in range(0, len(ordered), TOGETHER)]
         if not all(_done(partial(contended, partial(take, part, services, rulebook)), services) for part in parts):
             failed += senders[group]
+    services.telemetry.about()
     return failed
 
 
@@ -100,8 +103,10 @@ def _write_quarantined(sha256: str, entry: EntryDraft, services: Services) -> bo
 def _done(work: Callable[[], object], services: Services) -> bool:
     """Whether it worked; a failure is logged and the message given back, so the queue delivers it again."""
     try:
-        work()
+        news = work()
     except GraceError as exc:
         services.telemetry.trouble("triage", exc)
         return False
+    if news:
+        services.telemetry.done("taken")
     return True

@@ -37,7 +37,7 @@ def decide(event: dict[str, Json], services: Services) -> dict[str, Json]:
         result = answer(_body(event, Decision), principal, services)
         return {"outcome": result.outcome, "status": result.status.value, "have": result.have, "need": result.need}
 
-    return _respond(event, act)
+    return _respond(event, act, services)
 
 
 def order(event: dict[str, Json], services: Services) -> dict[str, Json]:
@@ -46,14 +46,14 @@ def order(event: dict[str, Json], services: Services) -> dict[str, Json]:
     def act(principal: str) -> dict[str, Json]:
         return {"now": operate(_body(event, Order), principal, services)}
 
-    return _respond(event, act)
+    return _respond(event, act, services)
 
 
 class _Bad(Exception):
     """The request itself is wrong; the message says how to make it right."""
 
 
-def _respond(event: dict[str, Json], act: Callable[[str], dict[str, Json]]) -> dict[str, Json]:
+def _respond(event: dict[str, Json], act: Callable[[str], dict[str, Json]], services: Services) -> dict[str, Json]:
     try:
         return _response(200, act(_principal(event)))
     except _Bad as exc:
@@ -63,8 +63,10 @@ def _respond(event: dict[str, Json], act: Callable[[str], dict[str, Json]]) -> d
     except NotFound as exc:
         return _response(404, {"error": "not_found", "message": str(exc)})
     except (Conflict, TransientError) as exc:
+        services.telemetry.trouble("the request could not be answered", exc)
         return _response(503, {"error": "try_again", "message": str(exc)})
     except GraceError as exc:
+        services.telemetry.trouble("the request failed", exc)
         return _response(500, {"error": "failed", "message": f"{type(exc).__name__}: {exc}"})
 
 
