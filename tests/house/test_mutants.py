@@ -67,7 +67,10 @@ GOOD: dict[str, str] = {
     f"{PACKAGE}/errors.py": 'class TransientError(Exception):\n    """Try again."""\n',
     f"{PACKAGE}/ports.py": "from grace.model.noun import Noun\n",
     f"{PACKAGE}/settings.py": 'import os\n\n\ndef load() -> str:\n    return os.environ["TABLE"]\n',
-    f"{PACKAGE}/bootstrap.py": "import boto3\n\nfrom grace.flow.snapshot import snapshot\nfrom grace.stores.dynamo import S\n",
+    f"{PACKAGE}/bootstrap.py": (
+        "import boto3\n\nfrom grace.errors import TransientError\nfrom grace.flow.snapshot import snapshot\n"
+        "from grace.settings import load\nfrom grace.stores.dynamo import S, client\nfrom grace.stores.keys import contract\n"
+    ),
     f"{PACKAGE}/model/__init__.py": '"""Nouns."""\n',
     f"{PACKAGE}/model/noun.py": "from datetime import datetime\n\nfrom pydantic import BaseModel\n",
     f"{PACKAGE}/flow/__init__.py": '"""Verbs."""\n',
@@ -107,6 +110,15 @@ ASL = "statemachines/remediation.asl.json"
 LONG_BODY = "".join(f"    step{n} = {n}\n" for n in range(26))
 # (rule, file, its broken content, what the rule must say about it)
 MUTANTS: list[tuple[str, str, str, str]] = [
+    (
+        "public_names_are_used",
+        f"{PACKAGE}/model/dead.py",
+        "def forgotten() -> int:\n    return 1\n",
+        "forgotten is used",
+    ),
+    ("public_names_are_used", f"{PACKAGE}/model/dead.py", "class Forgotten:\n    pass\n", "Forgotten is used"),
+    ("public_names_are_used", f"{PACKAGE}/model/dead.py", "AS_OF: str = '2026'\n", "AS_OF is used"),
+    ("public_names_are_used", f"{PACKAGE}/model/dead.py", "AS_OF = '2026'\n", "AS_OF is used"),
     (
         "imports_follow_the_arrows",
         f"{PACKAGE}/model/bad.py",
