@@ -17,6 +17,8 @@ from grace.flow.preview import PERIODS
 from grace.model.contract import Contract, Mode, Window
 from grace.model.preview import FieldChange, Plot, Preview, Reach
 from grace.model.records import PlaybookStats
+from grace.model.resource import ResourceRef
+from grace.resources.base import resource_type
 from grace.web.pages import approval_page
 from grace.web.plot import HEIGHT, WIDTH, draw
 from grace.web.views import Facts, Form, facts, span
@@ -25,6 +27,9 @@ from tests.support.scenes import Scene, playbooks
 from tests.support.world import START, World
 from tests.unit.flow.scenes import SHOP, every, forge, incident, need, read, shop
 from tests.unit.web.scenes import mailed
+
+EC2 = resource_type("AWS::EC2::Instance")
+INSTANCE = ResourceRef(type=EC2.cfn_type, arn="arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0")
 
 
 def page_of(world: World, contract: str) -> str:
@@ -150,6 +155,26 @@ def test_what_cannot_be_read_is_left_out_and_people_are_asked_all_the_same(error
     assert need(world, Preview, contract).reach is None
     assert world.head(contract).generation == 1
     assert world.telemetry.troubles
+
+
+@pytest.mark.parametrize(
+    ("reach", "targets", "depends"),
+    [
+        (None, "not known: it could not be read", "not known"),
+        (Reach(), "1 resource", "not known"),
+        (EC2.reach(INSTANCE, None), "1 instance", "not known"),
+        (Reach(unit="task", count=3, dependents=()), "3 tasks", "nothing found"),
+        (Reach(unit="task", count=3, dependents=("lb/one",)), "3 tasks", "lb/one"),
+    ],
+    ids=str,
+)
+def test_what_was_not_found_out_is_not_said_to_be_nothing(reach: Reach | None, targets: str, depends: str) -> None:
+    world, contract = mailed()
+    forge(world, contract, need(world, Preview, contract).model_copy(update={"reach": reach}))
+    [said] = re.findall(
+        r"<dt>Targets</dt><dd>(.*?)</dd>\s*<dt>Depends on it</dt><dd>(.*?)</dd>", page_of(world, contract)
+    )
+    assert (said[0].replace("\u00a0", " "), re.sub(r"<[^>]*>", "", said[1])) == (targets, depends)
 
 
 @pytest.mark.parametrize("name", playbooks())

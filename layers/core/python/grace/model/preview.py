@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from grace.model.base import Instant, Item, Model
@@ -21,11 +23,14 @@ class FieldChange(Model):
 
 
 class Reach(Model):
-    """How far an action on a resource is felt. `count` of `unit` would be touched; `dependents` are fed by it or feed it."""
+    """How far an action on a resource is felt. `count` of `unit` would be touched; `dependents` are fed by it or feed it.
+
+    None is not known, which is another thing than none: nobody looked, or there is nowhere to look.
+    """
 
     count: int = Field(default=1, ge=0)
     unit: str = "resource"
-    dependents: tuple[str, ...] = Field(default=(), max_length=12)
+    dependents: Annotated[tuple[str, ...], Field(max_length=12)] | None = None
 
 
 class Plot(Model):

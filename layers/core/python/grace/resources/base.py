@@ -103,7 +103,7 @@ class Restorable(ABC, Generic[S]):
         """Return the ARN to call for an `invoke` expectation; raises `Refused` where there is nothing to call."""
 
     def reach(self, ref: ResourceRef, aws: Aws) -> Reach:
-        """Return how far an action on it is felt; a type that knows nothing about that says: this one resource."""
+        """Return how far an action on it is felt; a type that knows nothing about that says: this one resource, and of what depends on it nothing."""
         return Reach()
 
     def parse(self, state: dict[str, Json]) -> S:

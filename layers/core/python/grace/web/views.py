@@ -93,7 +93,7 @@ class Facts:
     undo: str
     undoable: bool
     reach: str
-    dependents: tuple[str, ...]
+    dependents: tuple[str, ...] | None
     production: str
     owner: str
     cost: str
@@ -140,7 +140,7 @@ def facts(opened: Opened) -> Facts:
         undo=_sentence(contract.undo_text),
         undoable=contract.action.undo is Undo.RESTORE,
         reach=_reach(preview.reach if preview else None),
-        dependents=preview.reach.dependents if preview and preview.reach else (),
+        dependents=preview.reach.dependents if preview and preview.reach else None,
         production=preview.production if preview else "",
         owner=f"{OWNERS.get(owner.kind, owner.kind)} {owner.name}".strip() if owner.kind != "none" else "",
         cost=_cost(contract),
@@ -205,7 +205,7 @@ def _voters(opened: Opened) -> tuple[Voter, ...]:
 
 
 def _reach(reach: Reach | None) -> str:
-    return _many(reach.count, reach.unit) if reach else "could not be read at preflight"
+    return _many(reach.count, reach.unit) if reach else "not known: it could not be read"
 
 
 def _cost(contract: Contract) -> str:
