@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.errors import AccessDenied, Throttled
-from grace.flow.link import Challenge, open_link
+from grace.flow.link import Challenge, Standing, open_link
 from grace.flow.preview import PERIODS
 from grace.model.contract import Contract, Mode, Window
 from grace.model.preview import FieldChange, Plot, Preview, Reach
 from grace.model.records import PlaybookStats
 from grace.model.resource import ResourceRef
 from grace.resources.base import resource_type
+from grace.web.notices import notice
 from grace.web.pages import approval_page
 from grace.web.plot import HEIGHT, WIDTH, draw
 from grace.web.views import Facts, Form, facts, span
@@ -86,6 +88,26 @@ def test_who_has_voted_is_shown_to_the_next() -> None:
     body = page_of(world, contract)
     assert "2 approvals are needed, 1 given so far" in body
     assert "approved, 31 Jan 2026" in body
+
+
+@pytest.mark.parametrize(
+    ("update", "said", "told"),
+    [
+        ({"requested_by": "bob"}, "asked for it", "You asked for this change."),
+        ({"caused_by": ("bob",)}, "made the change before it", "You made the change that this one answers to."),
+        ({}, "policy says so", "Policy does not let you decide it."),
+    ],
+    ids=["asked", "caused", "policy"],
+)
+def test_who_may_not_decide_is_told_why_and_so_are_the_others(update: dict[str, Any], said: str, told: str) -> None:
+    world, contract = mailed()
+    opened = open_link(minted(world, contract, "bob"), world)
+    loaded = replace(opened.loaded, contract=opened.contract.model_copy(update=update))
+    approval = opened.approval.model_copy(update={"excluded": ("bob",)})
+    opened = replace(opened, loaded=loaded, approval=approval, standing=Standing.NOT_YOURS)
+    [bob] = [voter for voter in facts(opened).voters if voter.name == "Bob"]
+    assert bob.said == f"may not decide: {said}"
+    assert notice(opened, facts(opened)).lines == (f"{told} Somebody else decides.",)
 
 
 # -- what is kept for it

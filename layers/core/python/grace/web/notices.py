@@ -5,7 +5,7 @@ from __future__ import annotations
 from grace.flow.link import Opened, Standing
 from grace.model.approval import ApprovalStatus
 from grace.web.pages import Notice
-from grace.web.views import Facts, Voter
+from grace.web.views import Facts, Voter, barred_for
 
 MISSING = Notice(
     "There is nothing here",
@@ -65,6 +65,9 @@ def _said(opened: Opened, facts: Facts, *, recorded: bool, otherwise: bool) -> t
         return "Already approved", ("Others have decided, and that is enough. Your decision is not needed.",), "good"
     if opened.standing is Standing.EXPIRED:
         return "Too late", (f"The time to decide ended on {facts.until}. Nothing was done.",), "wait"
+    if opened.standing is Standing.NOT_YOURS:
+        why = _BARRED[barred_for(opened.contract, opened.person.id)]
+        return "You may not decide this", (f"{why} Somebody else decides.",), "bad"
     if opened.standing in _FIXED:
         return _FIXED[opened.standing]
     reason = opened.loaded.head.reason
@@ -84,11 +87,11 @@ _FIXED: dict[Standing, tuple[str, tuple[str, ...], str]] = {
         ("It was answered wrongly ten times. You can still decide with grace decide; if it was not you, say so.",),
         "bad",
     ),
-    Standing.NOT_YOURS: (
-        "You may not decide this",
-        ("You asked for this change, or caused what it answers to. Somebody else decides.",),
-        "bad",
-    ),
+}
+_BARRED = {
+    "asked for it": "You asked for this change.",
+    "made the change before it": "You made the change that this one answers to.",
+    "policy says so": "Policy does not let you decide it.",
 }
 
 

@@ -176,6 +176,15 @@ def record(stats: PlaybookStats | None) -> Record:
     return Record(total, kept, stats.rolled_back, stats.safe_hold, stats.other, stats.relapsed, tuple(bars))
 
 
+def barred_for(contract: Contract, person: str) -> str:
+    """Return why somebody who is excluded may not decide a contract."""
+    if person == contract.requested_by:
+        return "asked for it"
+    if person in contract.caused_by:
+        return "made the change before it"
+    return "policy says so"
+
+
 def span(seconds: int) -> str:
     """Return a stretch of time in words, for example `28 minutes`."""
     if seconds < 90:
@@ -192,7 +201,7 @@ def _voters(opened: Opened) -> tuple[Voter, ...]:
     for person in opened.approval.approvers:
         vote = votes.get(person)
         if person in opened.approval.excluded:
-            said = "may not decide: asked for it or caused it"
+            said = f"may not decide: {barred_for(opened.contract, person)}"
         elif vote is None:
             said = "has not decided"
         elif person not in opened.names:
