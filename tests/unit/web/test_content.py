@@ -17,7 +17,7 @@ from grace.flow.link import Challenge, Standing, open_link
 from grace.flow.preview import PERIODS
 from grace.model.contract import Contract, Mode, Window
 from grace.model.preview import FieldChange, Plot, Preview, Reach
-from grace.model.records import PlaybookStats
+from grace.model.records import Evidence, PlaybookStats
 from grace.model.resource import ResourceRef
 from grace.resources.base import resource_type
 from grace.web.notices import notice
@@ -29,9 +29,6 @@ from tests.support.scenes import Scene, playbooks
 from tests.support.world import START, World
 from tests.unit.flow.scenes import SHOP, every, forge, incident, need, read, shop
 from tests.unit.web.scenes import mailed
-
-EC2 = resource_type("AWS::EC2::Instance")
-INSTANCE = ResourceRef(type=EC2.cfn_type, arn="arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0")
 
 
 def page_of(world: World, contract: str) -> str:
@@ -73,6 +70,16 @@ def test_the_page_shows_what_a_decision_needs() -> None:
         assert wanted in body.replace("\u00a0", " "), wanted
     now, then = re.findall(r'class="(?:now|then) mono">([^<]*)<', body)[:2]
     assert (now, then) == ("2", "1")
+
+
+def test_the_values_have_the_time_at_which_preflight_found_them_unchanged() -> None:
+    """They are those of the draft; preflight refuses the contract when they are others by then."""
+    world, contract = mailed()
+    drafted = need(world, Preview, contract)
+    forge(world, contract, drafted.model_copy(update={"taken_at": drafted.taken_at - timedelta(minutes=7)}))
+    said = "Read 31 Jan 2026, 11:53 UTC; <span>unchanged at preflight, 31 Jan 2026, 12:00 UTC</span>."
+    assert said in page_of(world, contract)
+    assert need(world, Evidence, contract, "preflight").state_digest == need(world, Contract, contract).state_digest
 
 
 def test_a_first_time_is_said_to_be_one() -> None:
@@ -184,7 +191,7 @@ def test_what_cannot_be_read_is_left_out_and_people_are_asked_all_the_same(error
     [
         (None, "not known: it could not be read", "not known"),
         (Reach(), "1 resource", "not known"),
-        (EC2.reach(INSTANCE, None), "1 instance", "not known"),
+        (Reach(unit="instance"), "1 instance", "not known"),
         (Reach(unit="task", count=3, dependents=()), "3 tasks", "nothing found"),
         (Reach(unit="task", count=3, dependents=("lb/one",)), "3 tasks", "lb/one"),
     ],
@@ -197,6 +204,13 @@ def test_what_was_not_found_out_is_not_said_to_be_nothing(reach: Reach | None, t
         r"<dt>Targets</dt><dd>(.*?)</dd>\s*<dt>Depends on it</dt><dd>(.*?)</dd>", page_of(world, contract)
     )
     assert (said[0].replace("\u00a0", " "), re.sub(r"<[^>]*>", "", said[1])) == (targets, depends)
+
+
+def test_what_depends_on_an_instance_nobody_knows() -> None:
+    kind = resource_type("AWS::EC2::Instance")
+    arn = "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0"
+    found = kind.reach(ResourceRef(type=kind.cfn_type, arn=arn), shop(2).aws)
+    assert found == Reach(count=1, unit="instance", dependents=None)
 
 
 @pytest.mark.parametrize("name", playbooks())

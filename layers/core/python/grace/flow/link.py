@@ -12,10 +12,10 @@ from grace.flow.answer import Answer, cast
 from grace.flow.loading import Loaded, advance, contended, load, ticket_for
 from grace.model.approval import Approval, ApprovalStatus, Decision, LinkTries, Person, Via, Vote
 from grace.model.contract import Contract, ContractHead, ContractStatus
-from grace.model.entry import EntryDraft, ref
+from grace.model.entry import EntryDraft, Ref, ref
 from grace.model.link import InvalidLink, Link, approver_bytes, decode, message
 from grace.model.preview import Preview
-from grace.model.records import PlaybookStats
+from grace.model.records import Evidence, PlaybookStats
 from grace.model.resource import ResourceRef
 from grace.ports import Services
 
@@ -56,6 +56,7 @@ class Opened:
     tries_left: int
     preview: Preview | None = None
     stats: PlaybookStats | None = None
+    preflight: Evidence | None = None
     names: dict[str, str] = field(default_factory=dict)
     """What the people who may decide are called, by id."""
 
@@ -115,7 +116,7 @@ def open_link(token: str, services: Services) -> Opened:
         link, mac = decode(token)
     except InvalidLink:
         raise _unknown() from None
-    loaded, approvals, preview, stats = _read(link, services)
+    loaded, approvals = _read(link, services)
     approval = next((each for each in approvals if _proved(link, mac, each, services)), None)
     person = _approver(link, approval, services) if approval else None
     if approval is None or person is None or bytes.fromhex(approval.digest)[: len(link.digest)] != link.digest:
@@ -132,8 +133,9 @@ def open_link(token: str, services: Services) -> Opened:
         approval=approval,
         votes=votes,
         tries_left=max(0, MOST_FAILURES - used),
-        preview=preview,
-        stats=stats,
+        preview=loaded.view.get(ref(Preview, link.contract_id)),
+        stats=loaded.view.get(_record(loaded.contract)),
+        preflight=loaded.view.get(ref(Evidence, link.contract_id, "preflight")),
         names={p.id: p.name for p in services.catalogue.directory.people if p.id in approval.approvers},
     )
     return replace(opened, standing=_standing(opened))
@@ -143,7 +145,7 @@ def _unknown() -> NotFound:
     return NotFound("there is no such link")
 
 
-def _read(link: Link, services: Services) -> tuple[Loaded, list[Approval], Preview | None, PlaybookStats | None]:
+def _read(link: Link, services: Services) -> tuple[Loaded, list[Approval]]:
     """Return the contract a link names, its approvals from the newest generation back, and what is shown beside it."""
     key = link.contract_id
     head_ref, body_ref = ref(ContractHead, key), ref(Contract, key)
@@ -152,12 +154,14 @@ def _read(link: Link, services: Services) -> tuple[Loaded, list[Approval], Previ
     if head is None or contract is None:
         raise _unknown()
     approval_refs = [ref(Approval, key, str(generation)) for generation in range(head.generation, 0, -1)]
-    preview_ref = ref(Preview, key)
-    stats_ref = ref(PlaybookStats, contract.playbook, contract.diagnosis.value)
     ticket = ticket_for(contract, needs_approval=True)
-    loaded = load(ticket, services, *approval_refs, preview_ref, stats_ref)
-    approvals = [found for where in approval_refs if (found := loaded.view.get(where))]
-    return loaded, approvals, loaded.view.get(preview_ref), loaded.view.get(stats_ref)
+    shown = (ref(Preview, key), ref(Evidence, key, "preflight"), _record(contract))
+    loaded = load(ticket, services, *approval_refs, *shown)
+    return loaded, [found for where in approval_refs if (found := loaded.view.get(where))]
+
+
+def _record(contract: Contract) -> Ref[PlaybookStats]:
+    return ref(PlaybookStats, contract.playbook, contract.diagnosis.value)
 
 
 def _proved(link: Link, mac: bytes, approval: Approval, services: Services) -> bool:

@@ -85,6 +85,7 @@ class Facts:
     alarm: str
     plot: Drawing | None
     taken_at: str
+    unchanged_at: str
     changes: tuple[FieldChange, ...]
     unchanged: tuple[FieldChange, ...]
     promises: tuple[Promise, ...]
@@ -132,6 +133,7 @@ def facts(opened: Opened) -> Facts:
         alarm=alarm_name(contract.alarm) if contract.alarm else "",
         plot=drawn,
         taken_at=_clock(preview.taken_at) if preview else "",
+        unchanged_at=_clock(opened.preflight.taken_at) if opened.preflight else "",
         changes=tuple(each for each in changes if each.changes),
         unchanged=tuple(each for each in changes if not each.changes),
         promises=tuple(Promise(_sentence(promise(line)), line.must) for line in contract.expect),
