@@ -70,6 +70,14 @@ def test_d16_d19_the_same_act_within_the_rules_is_allowed(fine: dict[str, Any]) 
     assert asked(policies(), **fine) == (True, ("default.managed",))
 
 
+def test_d19_data_may_be_deleted_when_its_backup_was_verified() -> None:
+    """Nothing verifies backups yet, so no question says so; the rule holds for the day when something does."""
+    question = act(proposal(), SEEN.model_copy(update={"erases": True}), TAGS, tier=1, mode=Mode.AUTONOMOUS)
+    assert policies().ask(question).policies == ("constitution.data",)
+    verified = question.model_copy(update={"context": question.context | {"backup_verified": True}})
+    assert policies().ask(verified).allowed
+
+
 def test_nobody_decides_what_they_asked_for() -> None:
     ada = Person(id="ada", name="Ada", mail="ada@example.org")
     asks = proposal(requested_by="ada", concerned=frozenset({"ada"}))

@@ -36,7 +36,7 @@ OURS = (sources.constitution(), *sources.built_in())
         (GOOD.replace("resource.managed", "context.tier"), "team.fine"),
     ],
 )
-def test_each_fault_is_one_sentence_that_names_the_file(text: str, says: str) -> None:
+def test_d17_each_fault_is_one_sentence_that_names_the_file(text: str, says: str) -> None:
     found = problems([PolicyFile(name="team.cedar", text=text)], SCHEMA)
     assert found
     assert all(each.startswith("team.cedar: ") and "\n" not in each for each in found)
