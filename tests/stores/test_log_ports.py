@@ -12,6 +12,8 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from grace.errors import Conflict, IntegrityError, Mismatch, Unavailable
+from grace.flow.audit import audit
+from grace.ledger.lanes import lane_of
 from grace.log_ports import Archive, LogTable, SignerRecord, Witness
 from grace.model.base import sha256_hex
 from grace.model.lane import GENESIS, LaneHead
@@ -21,7 +23,7 @@ from grace.stores.archive import PARTIAL
 from grace.stores.memory import MemoryStore
 from grace.stores.memory_log import MemoryArchive, MemoryLog, MemorySignerRecord, MemoryWitness
 from tests.ledger.aws_ledger import BUCKET, SIGNER, Breaking, build, silence
-from tests.stores.conftest import LOG
+from tests.stores.conftest import LOG, STATE
 from tests.support.ledger import Ledger
 
 SOON = datetime.now(UTC) + timedelta(days=7)
@@ -278,3 +280,31 @@ def test_rows_that_dynamodb_left_out_are_asked_for_again(aws: tuple[Ledger, Brea
     asked.clear()
     assert None not in ledger.log.entries(lane.lane, 1, 9)
     assert asked == [9, 5, 3, 2, 1]
+
+
+LOST = {
+    "a tree's head": ("HEAD", "h", "doc"),
+    "a lane's end": ("L#{lane}", "head", "h"),
+    "an entry's row": ("L#{lane}", "e000000000002", "entry"),
+    "an item": ("SYS", "sub#parta", "doc"),
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_a_row_that_has_lost_an_attribute_is_a_finding_and_no_crash(aws: tuple[Ledger, Breaking], what: str) -> None:
+    """V11, V4, V9: the verifier says so in an entry."""
+    ledger, breaking = aws
+    ledger.write(3, streams=1)
+    ledger.integrate()
+    own, lane = (lane_of(f"sys:{name}", ledger.log.lanes) for name in ("audit", "parta"))
+    assert own != lane, "where its own lane is damaged the verifier cannot write"
+    pk, sk, attribute = LOST[what]
+    table, key = STATE if what == "an item" else LOG, {"pk": {"S": pk.format(lane=lane)}, "sk": {"S": sk}}
+    breaking.clients[0].update_item(
+        TableName=table, Key=key, UpdateExpression="REMOVE #a", ExpressionAttributeNames={"#a": attribute}
+    )
+    with pytest.raises(IntegrityError, match="findings"):
+        audit(ledger, prefix="grace")
+    said = [entry.body for entry in ledger.store.story("sys:audit") if entry.type == "log.integrity_issue"]
+    expected = ("V11 HEAD", "V4 lanes", f"V4 lane {lane}", "V9 sys:parta")[list(LOST).index(what)]
+    assert expected in {f"{body['check']} {body['where']}" for body in said}

@@ -63,17 +63,42 @@ class Findings:
         self.issues.append(Issue(check=check, where=where, what=str(what)[:300], alarm=alarm))
 
 
-def look(services: Services) -> View:
-    """Read the log's heads in the order in which none can be behind another."""
-    published, record, head = services.archive.newest(), services.record.read(), services.log.head()
-    return View(published, record, head, tuple(services.log.lane_heads()))
+def look(services: Services, found: Findings) -> View | None:
+    """Read the log's heads in the order in which none can be behind another; None where one cannot be read.
+
+    V11, and V4 of the lanes' ends: a row that was damaged is a finding, and the result of the run is written.
+    """
+    published = services.archive.newest()
+    try:
+        record = services.record.read()
+    except IntegrityError as exc:
+        found.add("V11", "SIGNER", exc)
+        return None
+    try:
+        head = services.log.head()
+    except IntegrityError as exc:
+        found.add("V11", "HEAD", exc)
+        return None
+    for mark in (head.previous, head.current):
+        if mark.cursors and len(mark.cursors) != services.log.lanes:
+            found.add("V11", "HEAD", f"it states the ends of {len(mark.cursors)} lanes of {services.log.lanes}")
+            return None
+    try:
+        ends = tuple(services.log.lane_heads())
+    except IntegrityError as exc:
+        found.add("V4", "lanes", exc)
+        ends = ()
+    return View(published, record, head, ends)
 
 
 def check_log(pin: Mark, at: datetime, services: Services) -> Findings:
     """Check everything that is new since the pin, from the published objects and from the rows."""
     found = Findings()
     for _ in range(LOOKS):
-        view = look(services)
+        found.issues.clear()
+        view = look(services, found)
+        if view is None:
+            return found
         checkpoint = _signed(view, services, found)
         mark = _mark_of(checkpoint, view)
         if checkpoint is None or mark is not None:
@@ -199,7 +224,11 @@ def _lanes(pin: Mark, mark: Mark, data: list[bytes], services: Services, found: 
                 "V4", f"lane {lane}", f"the tree's head states entry {mark.lane(lane).n}, the tree has {reached.n}"
             )
         first = pin.lane(lane).n + 1
-        rows = services.log.entries(lane, first, first + len(mine[lane]) - 1) if mine[lane] else []
+        try:
+            rows = services.log.entries(lane, first, first + len(mine[lane]) - 1) if mine[lane] else []
+        except IntegrityError as exc:
+            found.add("V4", f"lane {lane}", exc)
+            continue
         for seq, (row, integrated) in enumerate(zip(rows, mine[lane], strict=True), first):
             if row != integrated:
                 found.add("V4", f"lane {lane}, entry {seq}", "its row is not what was integrated")
@@ -209,9 +238,10 @@ def _lanes(pin: Mark, mark: Mark, data: list[bytes], services: Services, found: 
 def _skews(entries: Iterable[Entry], found: Findings) -> None:
     """V6: how far writers' clocks were behind; the order is the lane's in any case."""
     for entry in entries:
-        skew = int(entry.body.get(SKEW, 0))
-        if skew > SKEW_WORTH_KNOWING:
-            where = f"lane {entry.lane}, entry {entry.lseq}"
+        skew, where = entry.body.get(SKEW, 0), f"lane {entry.lane}, entry {entry.lseq}"
+        if not isinstance(skew, int):
+            found.add("V4", where, "does not say in milliseconds how far its writer's clock was behind")
+        elif skew > SKEW_WORTH_KNOWING:
             found.add("V6", where, f"its writer's clock was {skew} ms behind", alarm=skew > SKEW_ALARM)
 
 
@@ -228,10 +258,10 @@ def _waiting(view: View, at: datetime, services: Services, found: Findings) -> N
     """V4 and V7 of what is not in the tree yet: it follows from what is, and does not wait long."""
     try:
         waiting = batch(services.log, view.head.current, view.ends).entries
+        found.waiting = [parse(data) for data in waiting]
     except IntegrityError as exc:
         found.add("V4", "rows", exc)
         return
-    found.waiting = [parse(data) for data in waiting]
     _skews(found.waiting, found)
     if not found.waiting:
         return

@@ -273,23 +273,31 @@ def _key(attributes: Attributes, table: Table) -> Key:
 def _lane_head(lane: int, attributes: Attributes | None) -> LaneHead:
     if attributes is None:
         return LaneHead(lane)
-    return LaneHead(lane, int(attributes["n"]["N"]), attributes["h"]["S"], int(attributes["ts"]["N"]))
+    try:
+        return LaneHead(lane, int(attributes["n"]["N"]), attributes["h"]["S"], int(attributes["ts"]["N"]))
+    except (KeyError, ValueError) as exc:
+        raise IntegrityError(f"the head of lane {lane} cannot be read: it was changed by somebody else") from exc
 
 
 def _bytes(attributes: Attributes | None) -> bytes | None:
-    return None if attributes is None else bytes(attributes["entry"]["B"])
+    # A row that has lost its bytes is there, and is no entry.
+    return None if attributes is None else bytes(attributes.get("entry", {}).get("B", b""))
 
 
 def _row(attributes: Attributes) -> Row:
     fence, partition = attributes.get("fence"), attributes.get(keys.OPEN_PARTITION)
-    return Row(
-        key=_key(attributes, Table.STATE),
-        v=int(attributes["v"]["N"]),
-        version=int(attributes["version"]["N"]),
-        doc=_text(attributes["doc"]),
-        fence=None if fence is None else int(fence["N"]),
-        open=None if partition is None else (partition["S"], attributes[keys.OPEN_SORT]["S"]),
-    )
+    key = _key(attributes, Table.STATE)
+    try:
+        return Row(
+            key=key,
+            v=int(attributes["v"]["N"]),
+            version=int(attributes["version"]["N"]),
+            doc=_text(attributes["doc"]),
+            fence=None if fence is None else int(fence["N"]),
+            open=None if partition is None else (partition["S"], attributes[keys.OPEN_SORT]["S"]),
+        )
+    except (KeyError, ValueError) as exc:
+        raise IntegrityError(f"{key.pk}/{key.sk} cannot be read: it was changed by somebody else") from exc
 
 
 def _doc(text: str) -> dict[str, Any]:
