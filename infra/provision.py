@@ -109,7 +109,10 @@ def provision() -> None:
             with Step("independent checker of the log (var/checker)"):
                 make_checker()
         except SetupError as error:
-            print(f"set-up: without the checker its tests are skipped: {error}", file=sys.stderr)
+            print(
+                f"set-up: without the checker its tests are skipped, and `make demo` has no second one: {error}",
+                file=sys.stderr,
+            )
         else:
             stamp(CHECKER, checker)
 

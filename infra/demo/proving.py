@@ -22,24 +22,28 @@ from infra.local.paths import ROOT
 PROOFS = Path("var") / "demo-proofs"
 CHECKER = Path("var") / "checker" / "checker"
 """The program on Go's own library, where the set-up could build it."""
+OURS, GO = "grace", "golang.org/x/mod/sumdb"
+"""Whose code checks a proof: our own, and a program on the library with which Go checks modules."""
 PATIENCE_SECONDS = 180
 """The log is integrated as entries come, and every minute."""
 LOOK_SECONDS = 1.0
 
 
 class LedgerReport(Model):
-    """What the log proved. `checkpoint` is the signed note, word for word."""
+    """What the log proved. `checkpoint` is the signed note, word for word; `checkers` are those who saw every proof."""
 
     size: int
     checkpoint: str
     proofs_checked: int
     verified: bool
+    checkers: tuple[str, ...]
 
 
 def prove(place: Reach, contracts: Sequence[str], root: Path, says: Callable[[str], None]) -> LedgerReport:
     """Wait until the log holds every entry of these contracts, check it whole, and have each entry's proof checked.
 
-    The proof files are checked by a process of its own that is given the public key, and no account and no engine.
+    The proof files are checked by a process of its own that is given the public key, and no account and no engine; and
+    by the program on Go's own library where the set-up could build it, which the report says.
 
     Raises:
         IntegrityError: the log does not hold them in time, or is not sound.
@@ -52,11 +56,13 @@ def prove(place: Reach, contracts: Sequence[str], root: Path, says: Callable[[st
     for contract in contracts:
         log.write_proofs(log.entries(contract), folder / contract)
     says("checking the proofs")
+    good, checkers = _checked([folder / contract for contract in contracts], log.key.key.vkey)
     return LedgerReport(
         size=log.head.size,
         checkpoint=log.signed.decode(),
-        proofs_checked=_checked([folder / contract for contract in contracts], log.key.key.vkey),
+        proofs_checked=good,
         verified=report.sound,
+        checkers=checkers,
     )
 
 
@@ -79,8 +85,8 @@ def _complete(place: Reach, contracts: Sequence[str], says: Callable[[str], None
     raise IntegrityError(f"after {PATIENCE_SECONDS} s the log does not hold every entry: {why}")
 
 
-def _checked(folders: Sequence[Path], vkey: str) -> int:
-    """Return how many proof files are good, when all are; raises `IntegrityError` otherwise."""
+def _checked(folders: Sequence[Path], vkey: str) -> tuple[int, tuple[str, ...]]:
+    """Return how many proof files are good, when all are, and who found so; raises `IntegrityError` otherwise."""
     files = sorted(str(file) for folder in folders for file in folder.iterdir())
     # Nothing but the key: no credentials, no region, no folder of the engine.
     alone = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
@@ -89,9 +95,10 @@ def _checked(folders: Sequence[Path], vkey: str) -> int:
     if done.returncode:
         raise IntegrityError(f"a proof is not good: {done.stdout}{done.stderr}")
     good = sum(bool(each["verified"]) for each in json.loads(done.stdout))
-    if (ROOT / CHECKER).is_file():
-        command = [str(ROOT / CHECKER), "-vkey", vkey, "-proof", *files]
-        second = subprocess.run(command, env={}, capture_output=True, text=True, check=False)  # noqa: S603
-        if second.returncode:
-            raise IntegrityError(f"the second checker finds a proof that is not good: {second.stdout}{second.stderr}")
-    return good
+    if not (ROOT / CHECKER).is_file():
+        return good, (OURS,)
+    command = [str(ROOT / CHECKER), "-vkey", vkey, "-proof", *files]
+    second = subprocess.run(command, env={}, capture_output=True, text=True, check=False)  # noqa: S603
+    if second.returncode:
+        raise IntegrityError(f"the second checker finds a proof that is not good: {second.stdout}{second.stderr}")
+    return good, (OURS, GO)

@@ -22,7 +22,7 @@ from infra.cli.reach import Reach, engine_only
 from infra.demo import breaking, facts
 from infra.demo.approving import Approving
 from infra.demo.incidents import Incident, incidents
-from infra.demo.proving import PROOFS, LedgerReport, prove
+from infra.demo.proving import GO, PROOFS, LedgerReport, prove
 from infra.demo.report import report
 from infra.demo.telling import stage
 from infra.demo.traffic import Traffic
@@ -170,6 +170,13 @@ def _prove(console: Console, place: Reach, cast: Sequence[Incident], root: Path)
         f"The log of {found.size} entries is {'sound' if found.verified else 'NOT SOUND'}; {found.proofs_checked} proofs"
         f" were checked offline: grace ledger check {PROOFS}/c-… --vkey KEY"
     )
+    if GO in found.checkers:
+        console.print(f"A second program found the same of each of them, which is built on Go's own library ({GO}).")
+    else:
+        console.print(
+            f"By Grace's own code alone: the second program, on Go's own library ({GO}), was not built by the set-up.",
+            style="yellow",
+        )
     return found
 
 

@@ -109,7 +109,8 @@ def test_the_change_that_needs_a_person_waits_and_runs_once(report: dict[str, An
 @pytest.mark.engine
 def test_the_log_proves_every_entry_of_the_three(report: dict[str, Any], root: Path, tmp_path: Path) -> None:
     proved = report["ledger"]
-    assert set(proved) == {"size", "checkpoint", "proofs_checked", "verified"}
+    assert set(proved) == {"size", "checkpoint", "proofs_checked", "verified", "checkers"}
+    assert proved["checkers"] == ["grace", *(["golang.org/x/mod/sumdb"] if checker.PROGRAM.is_file() else [])]
     assert proved["verified"] is True
     assert proved["proofs_checked"] == sum(each["entries"] for each in report["incidents"])
     assert proved["size"] >= proved["proofs_checked"]

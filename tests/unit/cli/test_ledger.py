@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from grace.errors import IntegrityError
 from grace.ledger.ed25519 import SeedSigner
 from grace.ledger.entries import parse
 from grace.ledger.tiles import pack
 from infra.cli import ledger, replaying
-from infra.demo import proving
+from infra.demo import proving, story
 from tests.support.checker import lay_out
 from tests.support.logs import ORIGIN, Log, entries_of, real_entries, written
 from tests.unit.cli.conftest import Command, Publish
@@ -336,3 +338,34 @@ def test_the_demo_proves_its_incidents_to_a_process_with_nothing_but_the_key(
     monkeypatch.setattr(proving, "PATIENCE_SECONDS", 0)
     with pytest.raises(IntegrityError):
         proving.prove(place, [contract], tmp_path, said.append)
+
+
+def proved_by(publish: Publish, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: Path) -> tuple[str, ...]:
+    """Prove one incident where the second checker is this program; who checked, and what the screen says of it."""
+    world = shop()
+    contract = incident(world)
+    account = publish(written(entries_of(world.store), 3))
+    outputs = {"LogBucket": "logs", "LogKey": "key", "LogOrigin": ORIGIN}
+    place: Any = SimpleNamespace(aws=account, outputs=outputs, place="", services=world)
+    monkeypatch.setattr(proving, "CHECKER", program)
+    screen = Console(file=io.StringIO(), width=200)
+    report = story._prove(screen, place, [SimpleNamespace(contract=contract)], tmp_path)  # type: ignore[list-item]
+    assert isinstance(screen.file, io.StringIO)
+    return (*(report.checkers if report else ()), " ".join(screen.file.getvalue().split()))
+
+
+def test_who_checked_the_proofs_is_on_the_screen_and_in_the_report(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    *checkers, said = proved_by(publish, monkeypatch, tmp_path, tmp_path / "none")
+    assert checkers == [proving.OURS]
+    assert "By Grace's own code alone" in said
+    assert "A second program" not in said
+    program = tmp_path / "checker"
+    for code in (0, 1):
+        program.write_text(f"#!/bin/sh\nexit {code}\n")
+        program.chmod(0o755)
+        *checkers, said = proved_by(publish, monkeypatch, tmp_path, program)
+        assert checkers == ([proving.OURS, proving.GO] if not code else [])
+        assert ("A second program found the same" in said) == (not code)
+        assert ("the second checker finds a proof that is not good" in said) == bool(code)
