@@ -62,7 +62,7 @@ def _ours(metric: Metric) -> cloudwatch.Metric:
 
 
 class Watch(Construct):
-    """Safe-hold, both dead-letter queues, and the sweep: that it fails, and that it is silent."""
+    """Safe-hold, both dead-letter queues; of the sweep, the log and its verifier that one fails, and that it is silent."""
 
     def __init__(
         self,
