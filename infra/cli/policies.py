@@ -144,6 +144,7 @@ def _tell(contract: Contract, ruling: Ruling, changes: list[tuple[str, str]], de
             "record",
             f"lower bound {seen.confidence / 10:.1f} % verified, of {seen.acted} acts; {seen.failures} undone in 24 h",
         ),
+        ("felt by", _felt(seen)),
         ("when", f"weekday {seen.weekday}, {seen.hour:02}:{seen.minute:02}; freeze: {seen.frozen or 'none'}"),
         ("tags asked for", ", ".join(f"{key}={value}" for key, value in ruling.tags.items()) or "none"),
         ("policy set", ruling.digest[:12] + ("" if ruling.digest == deployed else f" (now deployed: {deployed[:12]})")),
@@ -169,6 +170,9 @@ def what_would_change(contract: Contract, ruling: Ruling, policy: Policy) -> Ite
         "outside the change windows": {"in_window": False},
         "inside a change window": {"in_window": True},
         "more than half of what serves taken away": {"removes": 51},
+        "a dozen things depending on it": {"dependents": 12},
+        "a hundred targets": {"reach": 100},
+        "not known by what it is felt": {"reach": None, "dependents": None},
     }
     for what, update in others.items():
         other = seen.model_copy(update=update)
@@ -180,6 +184,14 @@ def what_would_change(contract: Contract, ruling: Ruling, policy: Policy) -> Ite
         "without the tag grace:managed=true",
         _said(decide(proposal, seen, untagged, policy, tier=contract.tier, mode=contract.mode), seen),
     )
+
+
+def _felt(seen: Seen) -> str:
+    """Say how far it is felt, as policy was told."""
+    if seen.reach is None:
+        return "not known, or no policy asks"
+    depends = "not known" if seen.dependents is None else str(seen.dependents)
+    return f"targets: {seen.reach}; what depends on them: {depends}"
 
 
 def _said(found: Allowed | PolicyAnswer, seen: Seen) -> str:

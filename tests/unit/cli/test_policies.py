@@ -78,6 +78,22 @@ def test_explain_says_who_what_by_which_policy_and_what_would_change_it(grace: C
         assert part in ran.words
 
 
+def test_explain_says_how_far_the_act_is_felt_and_what_else_would_follow(grace: Command, deployed: Deployed) -> None:
+    world = shop()
+    rule = RAISED.replace("};", "} unless { context has dependents && context.dependents <= 3 };")
+    world.policy = policies(PolicyFile(name="team.cedar", text=rule))
+    contract = incident(world)
+    deployed(world)
+    ran = grace("policy", "explain", contract)
+    for part in (
+        "at tier 1, autonomous",
+        "felt by targets: 1; what depends on them: 0",
+        "a dozen things depending on it: tier 2, autonomous",
+        "not known by what it is felt: tier 2, autonomous",
+    ):
+        assert part in ran.words
+
+
 def test_explain_as_json_has_the_whole_ruling(grace: Command, deployed: Deployed) -> None:
     world = shop()
     contract = incident(world)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from grace.errors import PolicyUnreadable
+from grace.errors import AccessDenied, PolicyUnreadable
 from grace.flow import permit
 from grace.model.approval import Approval
 from grace.model.contract import Contract, ContractStatus, Mode
@@ -17,7 +17,7 @@ from grace.model.policy import Calendar, Freeze, PolicyFile
 from grace.policy import ruling
 from tests.support.links import answer, approval_of
 from tests.support.world import START, World, alarm_event, policies
-from tests.unit.flow.scenes import approved, every, first_time, incident, missions, need, refusal, run, shop, vote
+from tests.unit.flow.scenes import SHOP, approved, every, first_time, incident, missions, need, refusal, run, shop, vote
 from tests.unit.web.scenes import mailed
 
 FREEZE = Calendar(freezes=(Freeze(start=START, end=START + timedelta(days=1), reason="year end"),))
@@ -47,6 +47,7 @@ def stricter(world: World) -> None:
 
 class Unreadable:
     digest = ""
+    looks_at_reach = False
 
     def visible(self, tags: dict[str, str]) -> dict[str, str]:
         return tags
@@ -91,6 +92,56 @@ def test_i25_production_raised_by_policy_waits_for_a_person() -> None:
     vote(world, contract, "ada")
     run(world)
     assert world.head(contract).status is ContractStatus.VERIFIED
+
+
+def by_reach(polled: int) -> World:
+    """A policy that lets tier 1 act where at most three depend on it; `polled` queues do, or (-1) nobody may look."""
+    world = shop()
+    rule = forbid("context.tier < 2").text.replace(
+        "};", "} unless { context has dependents && context.dependents <= 3 };"
+    )
+    world.policy = policies(own(rule))
+    if polled < 0:
+        world.aws.handlers["lambda", "list_event_source_mappings"] = barred
+    world.lambdas.sources[SHOP] = [f"arn:aws:sqs:eu-west-1:123456789012:orders-{n}" for n in range(polled)]
+    return world
+
+
+def barred(**_: object) -> dict[str, object]:
+    raise AccessDenied("no")
+
+
+def looked(world: World) -> int:
+    return sum(operation == "list_event_source_mappings" for _, operation, _ in world.aws.calls)
+
+
+@pytest.mark.parametrize(("polled", "known"), [(4, 4), (-1, None)])
+def test_how_far_an_act_is_felt_raises_its_tier_and_so_does_that_nobody_knows(polled: int, known: int | None) -> None:
+    world = by_reach(polled)
+    contract = incident(world)
+    ruling = need(world, Contract, contract).policy
+    assert ruling is not None
+    assert (need(world, Contract, contract).tier, ruling.raised_by) == (2, ("team.rule",))
+    assert (ruling.seen.dependents, ruling.seen.reach) == (known, 1 if known else None)
+    vote(world, contract, "ada")
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
+
+
+def test_what_little_depends_on_is_done_alone_and_the_gate_asks_with_what_was_known() -> None:
+    world = by_reach(3)
+    contract = incident(world)
+    run(world)
+    assert world.head(contract).status is ContractStatus.VERIFIED
+    assert need(world, Contract, contract).tier == 1
+    assert looked(world) == 1
+
+
+def test_where_no_policy_names_it_nobody_looks_how_far_an_act_is_felt() -> None:
+    world = shop()
+    contract = need(world, Contract, incident(world))
+    assert contract.policy is not None
+    assert (contract.policy.seen.reach, contract.policy.seen.dependents, looked(world)) == (None, None, 0)
 
 
 def test_i25_no_field_of_a_vote_lowers_the_tier() -> None:

@@ -34,6 +34,7 @@ OURS = (sources.constitution(), *sources.built_in())
         (GOOD.replace("principal,", "principal == ?principal,"), "templates"),
         ("// nothing yet", "holds no policy"),
         (GOOD.replace("resource.managed", "context.tier"), "team.fine"),
+        (GOOD.replace("resource.managed", "context.dependents <= 3"), "dependents"),
     ],
 )
 def test_d17_each_fault_is_one_sentence_that_names_the_file(text: str, says: str) -> None:
@@ -103,8 +104,9 @@ def test_d48_a_wrong_calendar_or_folder_is_one_sentence(context: dict[str, objec
 
 def test_the_examples_in_the_guide_are_in_order() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
-    [example] = [part.split("```")[0] for part in guide.split("```cedar\n")[1:]]
-    assert problems([PolicyFile(name="shop.cedar", text=example)], sources.schema(actions())) == []
+    examples = "\n".join(part.split("```")[0] for part in guide.split("```cedar\n")[1:])
+    assert examples.count("@id") == 4
+    assert problems([PolicyFile(name="shop.cedar", text=examples)], sources.schema(actions())) == []
 
 
 def test_the_guide_names_all_that_a_policy_may_name() -> None:

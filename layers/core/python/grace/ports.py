@@ -283,6 +283,10 @@ class Policy(Protocol):
     def digest(self) -> str:
         """The digest of the policy set, which every ruling records."""
 
+    @property
+    def looks_at_reach(self) -> bool:
+        """Whether a policy names how far an act is felt: then it is found out before policy is asked."""
+
     def visible(self, tags: dict[str, str]) -> dict[str, str]:
         """Return the tags of a resource that policies name, for the record."""
 

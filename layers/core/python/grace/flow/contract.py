@@ -9,8 +9,8 @@ from grace.flow.gate import asks
 from grace.flow.leaving import ended, leave
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
-from grace.flow.permit import Deed, drafted, record
-from grace.flow.preview import preview
+from grace.flow.permit import Deed, asks_reach, drafted, record
+from grace.flow.preview import felt, preview
 from grace.flow.shadow import to_judge
 from grace.flow.snapshot import verdict_due
 from grace.flow.standing import effective
@@ -82,7 +82,9 @@ def _compose(
         deadline=verdict_due(at, plan.settle),
         directory=services.catalogue.directory,
     )
-    contract = drafted(contract, Deed(chosen.act, chosen.before.state, plan.parameters), chosen.tags, view, services)
+    deed = Deed(chosen.act, chosen.before.state, plan.parameters)
+    reach = felt(contract, chosen.kind, look, services) if asks_reach(contract, services) else None
+    contract = drafted(contract, deed, chosen.tags, view, services, reach=reach)
     size = len(canonical(contract.model_dump(mode="json")))
     if size > BODY_BYTES:
         raise Refused("too_large", f"the contract would be {size} bytes, {BODY_BYTES} are allowed: promise less in one")

@@ -12,6 +12,7 @@ from grace.flow.standing import WINDOW
 from grace.model.base import Model
 from grace.model.contract import Contract, Mode
 from grace.model.entry import Ref, ref
+from grace.model.preview import Reach
 from grace.model.records import InFlight, KillSwitch, Lease, PlaybookStats, Standing
 from grace.model.ruling import Seen
 from grace.policy.calendar import moment
@@ -33,8 +34,12 @@ def record(playbook: str, diagnosis: str) -> tuple[Ref[PlaybookStats], Ref[Stand
     return ref(PlaybookStats, playbook, diagnosis), ref(Standing, playbook), ref(InFlight)
 
 
-def drafted(contract: Contract, deed: Deed, tags: dict[str, str], view: View, services: Services) -> Contract:
+def drafted(
+    contract: Contract, deed: Deed, tags: dict[str, str], view: View, services: Services, *, reach: Reach | None
+) -> Contract:
     """Return the contract as policy allows it: its tier raised, its mode lowered, people barred; `view` has `record`.
+
+    `reach` is None where it is not known, or no policy asks for it.
 
     In shadow nothing is asked that could refuse it: it never acts. What may pass before the act (a kill switch, a
     resource in safe-hold) is asked at the gate alone.
@@ -45,14 +50,14 @@ def drafted(contract: Contract, deed: Deed, tags: dict[str, str], view: View, se
     """
     if contract.mode is Mode.SHADOW:
         return contract
-    now = _seen(contract, deed, view, services, contract.created_at)
+    now = _seen(contract, deed, view, services, contract.created_at).model_copy(update=_felt(reach))
     ruled = rule(contract, now, tags, services.policy)
     asks = ruled.tier > 1 or ruled.mode is Mode.APPROVAL
     return bar(ruled, services.catalogue.directory.people, tags, services.policy) if asks else ruled
 
 
 def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) -> None:
-    """Ask policy again, as things are now.
+    """Ask policy again, as things are now; how far it is felt is that of the draft.
 
     Raises:
         Refused: `policy`, it is no longer allowed.
@@ -60,9 +65,22 @@ def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) 
     """
     contract, view = loaded.contract, loaded.view
     lease, kill = view.get(ref(Lease, contract.resource.arn)), view.get(ref(KillSwitch))
-    standing = {"hold": bool(lease and lease.hold), "kill_switch": bool(kill and kill.on)}
+    then = contract.policy.seen if contract.policy else Seen()
+    standing = {"reach": then.reach, "dependents": then.dependents}
+    standing |= {"hold": bool(lease and lease.hold), "kill_switch": bool(kill and kill.on)}
     now = _seen(contract, deed, view, services, loaded.at).model_copy(update=standing)
     check(contract, now, tags, services.policy)
+
+
+def asks_reach(contract: Contract, services: Services) -> bool:
+    """Return whether policy is going to be asked about a contract, and by what its act is felt."""
+    return contract.mode is not Mode.SHADOW and services.policy.looks_at_reach
+
+
+def _felt(reach: Reach | None) -> dict[str, int | None]:
+    if reach is None:
+        return {}
+    return {"reach": reach.count, "dependents": None if reach.dependents is None else len(reach.dependents)}
 
 
 def _seen(contract: Contract, deed: Deed, view: View, services: Services, at: datetime) -> Seen:

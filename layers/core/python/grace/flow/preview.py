@@ -32,7 +32,7 @@ def preview(contract: Contract, chosen: Chosen, alarm: AlarmFacts | None, *, loo
         taken_at=at,
         does=act.describe(parameters),
         changes=_changes(captured.state, act.predict(captured.state, parameters)),
-        reach=_reach(contract, kind, look, services),
+        reach=felt(contract, kind, look, services),
         production=production(kind.tags(contract.resource, look.aws)),
         plot=_plot(alarm, int(at.timestamp()), look, services),
     )
@@ -48,7 +48,8 @@ def _changes(now: Model, then: Model) -> tuple[FieldChange, ...]:
     return tuple(FieldChange(name=name, now=worded(before[name]), then=worded(after.get(name))) for name in before)
 
 
-def _reach(contract: Contract, kind: Restorable[Any], look: Look, services: Services) -> Reach | None:
+def felt(contract: Contract, kind: Restorable[Any], look: Look, services: Services) -> Reach | None:
+    """Return how far the contract's action is felt, or None when it cannot be read, which the log says."""
     try:
         return kind.reach(contract.resource, look.aws)
     except GraceError as exc:

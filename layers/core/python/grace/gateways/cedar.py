@@ -14,6 +14,7 @@ from grace.errors import PolicyUnreadable
 from grace.model.policy import PolicyAnswer, PolicyFile, Question
 
 _ID = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
+_REACH = re.compile(r"\b(reach|dependents)\b")
 _ANNOTATIONS = frozenset({"id", "reason"})
 _OURS = ("constitution", "calendar", "default")
 _FIXED = ("constitution.cedar", "calendar.cedar")
@@ -41,6 +42,8 @@ class CedarPolicy:
         self.digest = digest
         text = "\n".join(file.text for file in files)
         self._text = text
+        # A word in a comment or a reason is taken for one, too: then it is read, and asked about by nobody.
+        self.looks_at_reach = bool(_REACH.search(text))
         self._home = {"account": account, "region": region}
         try:
             self._policies = cedarpy.PolicySet.from_str(text)

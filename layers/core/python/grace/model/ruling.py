@@ -12,12 +12,17 @@ PolicyId = str
 """What a policy's `@id` says, for example `constitution.opt_in`."""
 
 
+def _unknown(value: object) -> bool:
+    return value is None
+
+
 class Seen(Model):
     """What was so when policy was asked, beside what the contract says.
 
     `confidence` is the lower bound of the playbook's verified share on this diagnosis in thousandths, over `acted` acts;
     `failures` are its undone acts of the last 24 hours; `removes` is the share, in percent, of what serves that the
-    action takes away. `weekday` is 1 (Monday) to 7; hour and minute are of the calendar's zone. What is as it mostly is, is not
+    action takes away. `reach` is how many targets are touched and `dependents` how much depends on them, as found at the
+    draft; None where it is not known, or where no policy names either, for then nobody looks. `weekday` is 1 (Monday) to 7; hour and minute are of the calendar's zone. What is as it mostly is, is not
     written, nor the time, which the contract has: it is small.
     """
 
@@ -35,6 +40,8 @@ class Seen(Model):
     frozen: str = Field(default="", exclude_if=not_)
     removes: int = Field(default=0, exclude_if=not_)
     erases: bool = Field(default=False, exclude_if=not_)
+    reach: int | None = Field(default=None, exclude_if=_unknown)
+    dependents: int | None = Field(default=None, exclude_if=_unknown)
 
 
 class Ruling(Model):

@@ -72,7 +72,8 @@ def act(proposal: Proposal, seen: Seen, tags: dict[str, str], *, tier: int, mode
         "attempt": proposal.attempt,
         # Nothing verifies backups yet, so no act that erases data is ever allowed.
         "backup_verified": False,
-        **{name: getattr(seen, name) for name in Seen.model_fields if name != "frozen"},
+        # What is not known is not there: zero would be an answer.
+        **{name: found for name in Seen.model_fields if (found := getattr(seen, name)) is not None},
         "frozen": bool(seen.frozen),
     }
     if proposal.cost_per_hour is not None:

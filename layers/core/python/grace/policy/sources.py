@@ -33,7 +33,7 @@ _SCHEMA = """namespace Grace {{
       undo: String, effect: String, removes: Long, erases: Bool, backup_verified: Bool,
       hold: Bool, kill_switch: Bool, frozen: Bool, in_window: Bool,
       weekday: Long, hour: Long, minute: Long,
-      cost_cents?: Long,
+      cost_cents?: Long, reach?: Long, dependents?: Long,
       owner: String, requested_by: String, attempt: Long,
     }},
   }};
