@@ -18,7 +18,7 @@ from grace.ledger.tree import WIDTH, inclusion_proof
 from grace.model.entry import Entry
 
 WAITED = 3_600_000
-"""An entry waits seconds for its place in the tree, in milliseconds; after a minute there is an alarm."""
+"""An entry waits seconds for its place in the tree, and after a minute the verifier says so; in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
