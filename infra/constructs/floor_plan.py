@@ -130,8 +130,9 @@ DOORS: tuple[Door, ...] = (
         "ask",
         "Asks the approvers, and reads what was decided",
         (R.STATE, R.SEAL, R.MINT, R.LINK_KEYS, R.MAIL, R.NOTIFY, R.PUBLISH),
-        layers=("web",),
+        layers=("web", "cedar"),
         environment=(
+            "home",
             "vault_key",
             "notify_topic",
             "bus",

@@ -75,7 +75,7 @@ def test_d11_who_made_the_change_does_not_decide_on_its_repair(claim: str) -> No
     assert named
     world.lambdas.functions["shop"]["tags"][CHANGED_BY_TAG] = f"ci-bot {named}"
     contract = incident(world)
-    assert need(world, Contract, contract).caused_by == ("ada",)
+    assert need(world, Contract, contract).caused_by == ("ada", "ci-bot")
     assert refusal(lambda: vote(world, contract, "ada")) == "not_yours"
     vote(world, contract, "bob")
     run(world)

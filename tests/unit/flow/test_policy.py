@@ -9,15 +9,30 @@ import pytest
 from pydantic import ValidationError
 
 from grace.errors import AccessDenied, PolicyUnreadable
-from grace.flow import permit
-from grace.model.approval import Approval
+from grace.flow import permit, remind
+from grace.model.approval import Approval, ApprovalStatus, Directory, Person
 from grace.model.contract import Contract, ContractStatus, Mode
 from grace.model.mission import MissionStatus
 from grace.model.policy import Calendar, Freeze, PolicyFile
 from grace.policy import ruling
+from grace.resources.base import CHANGED_BY_TAG
 from tests.support.links import answer, approval_of
-from tests.support.world import START, World, alarm_event, policies
-from tests.unit.flow.scenes import SHOP, approved, every, first_time, incident, missions, need, refusal, run, shop, vote
+from tests.support.world import ACCOUNT, PEOPLE, START, World, alarm_event, policies
+from tests.unit.flow.scenes import (
+    SHOP,
+    approved,
+    every,
+    first_time,
+    incident,
+    missions,
+    need,
+    refusal,
+    run,
+    shop,
+    until,
+    vote,
+)
+from tests.unit.flow.test_mail import wait
 from tests.unit.web.scenes import mailed
 
 FREEZE = Calendar(freezes=(Freeze(start=START, end=START + timedelta(days=1), reason="year end"),))
@@ -236,6 +251,82 @@ def test_whom_policy_bars_is_not_asked_and_cannot_decide() -> None:
     assert "ada" in approval.excluded
     assert refusal(lambda: vote(world, contract, "ada")) == "not_yours"
     assert world.head(contract).status is ContractStatus.AWAITING_APPROVAL
+
+
+NEW = Person(
+    id="new",
+    name="New",
+    mail="new@example.org",
+    groups=("leads", "approvers"),
+    principals=(f"arn:aws:iam::{ACCOUNT}:role/new",),
+)
+BARRED = forbid('principal == Grace::Person::"new"', 'action == Grace::Action::"approve"')
+
+
+def joins(world: World) -> None:
+    """A later deploy, whose people file has one person more."""
+    directory = Directory(people=(*PEOPLE.people, NEW))
+    world.catalogue = world.catalogue.model_copy(update={"directory": directory, "escalation": ("leads",)})
+
+
+def joined_later(*files: PolicyFile, caused_by: str = "") -> tuple[World, str]:
+    """Somebody joins after people were asked, and the escalation comes to them."""
+    world = shop(2)
+    world.policy = policies(*files)
+    if caused_by:
+        world.lambdas.functions["shop"]["tags"][CHANGED_BY_TAG] = caused_by
+    contract = incident(world)
+    joins(world)
+    wait(world, 16)
+    return world, contract
+
+
+def test_who_joins_later_is_called_when_policy_lets_them() -> None:
+    world, contract = joined_later()
+    assert "new" in approval_of(world, contract).approvers
+    assert vote(world, contract, "new").status is ApprovalStatus.APPROVED
+
+
+@pytest.mark.parametrize(("files", "caused_by"), [((BARRED,), ""), ((), "new@example.org"), ((), "new")])
+def test_who_joins_later_and_may_not_decide_is_never_called(files: tuple[PolicyFile, ...], caused_by: str) -> None:
+    world, contract = joined_later(*files, caused_by=caused_by)
+    assert world.head(contract).generation == 2
+    assert "new" not in approval_of(world, contract).approvers
+    assert not [letter for letter in world.mail.sent if letter.to == NEW.mail]
+    assert refusal(lambda: vote(world, contract, "new")) == "not_yours"
+
+
+def test_without_asking_policy_when_they_are_called_they_would_approve_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remind, "admitted", lambda people, *_: people)
+    world, contract = joined_later(BARRED)
+    assert vote(world, contract, "new").status is ApprovalStatus.APPROVED
+
+
+def test_who_joins_between_draft_and_question_is_asked_about_too() -> None:
+    world = shop(2)
+    world.policy = policies(BARRED)
+    contract = until(world, "Preflight").name
+    joins(world)
+    run(world)
+    approval = approval_of(world, contract)
+    assert ("new" in approval.approvers, "new" in approval.excluded) == (True, True)
+    assert refusal(lambda: vote(world, contract, "new")) == "not_yours"
+
+
+def test_under_policies_that_came_later_nobody_else_is_called_and_nothing_is_asked_anew() -> None:
+    """Nobody knows which tags of the resource they would name."""
+    world = shop(2)
+    contract = incident(world)
+    joins(world)
+    world.policy = policies(BARRED)
+    wait(world, 16)
+    assert "new" not in approval_of(world, contract).approvers
+    world = shop(2)
+    contract = until(world, "Preflight").name
+    world.policy = policies(BARRED)
+    run(world)
+    assert world.head(contract).status is ContractStatus.REFUSED
+    assert world.mail.sent == []
 
 
 def test_in_shadow_policy_refuses_nothing_because_nothing_is_done() -> None:

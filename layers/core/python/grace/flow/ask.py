@@ -9,6 +9,7 @@ from grace.errors import Refused
 from grace.flow.escalation import called
 from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
 from grace.flow.loading import Loaded, advance, load
+from grace.flow.permit import admitted
 from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Call, Contract, ContractStatus, Preflight, Ticket
@@ -132,7 +133,7 @@ def _invite(loaded: Loaded, approval: Approval, services: Services) -> tuple[App
     checkpoint = checkpoint_in(loaded.view)
     invited = invite(contract, approval, may_decide(approval, services), services, at=loaded.at, checkpoint=checkpoint)
     if invited.unreached:
-        more = called(approval, 1, loaded.at, services.catalogue)
+        more = admitted(called(approval, 1, loaded.at, services.catalogue), contract, loaded.at, services)
         wider = (*approval.approvers, *(person.id for person in more))
         approval = approval.model_copy(update={"approvers": wider, "escalated": 1})
         invited = invited.and_(invite(contract, approval, more, services, at=loaded.at, checkpoint=checkpoint))
@@ -142,13 +143,16 @@ def _invite(loaded: Loaded, approval: Approval, services: Services) -> tuple[App
 
 def _approval(loaded: Loaded, sealed: str, services: Services) -> Approval:
     contract, catalogue = loaded.contract, services.catalogue
+    if contract.policy and contract.policy.digest != services.policy.digest:
+        raise Refused("policy", "the policies were changed after it was drafted: draft it anew with grace retry")
     tier: Literal[2, 3] = 3 if contract.tier == 3 else 2
     need = 2 if tier == 3 else 1
     barred = contract.policy.barred if contract.policy else ()
-    excluded = tuple(sorted({contract.requested_by, *contract.caused_by, *barred}))
     group = catalogue.group_for(contract.playbook, tier)
-    people = tuple(p.id for p in catalogue.directory.members(group))
-    able = [person for person in people if person not in excluded]
+    members = catalogue.directory.members(group)
+    people = tuple(person.id for person in members)
+    able = [person.id for person in admitted(members, contract, loaded.at, services)]
+    excluded = tuple(sorted({contract.requested_by, *contract.caused_by, *barred, *people} - set(able)))
     if len(able) < need:
         raise Refused(
             "nobody_to_ask",

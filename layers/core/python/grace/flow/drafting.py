@@ -37,6 +37,8 @@ LOOK_BACK = 3 * 3600
 """How far back the alarm's own series is read to find where the incident began."""
 DURING_SECONDS = 300
 SETTLE_WITHOUT_ALARM = 60
+CLAIM_BYTES, MOST_UNKNOWN = 128, 5
+"""How much a contract keeps of people whom the directory does not know: it stays small."""
 SETTLE_LIMIT = 7200
 """The longest a contract may wait for its verdict, in seconds."""
 
@@ -245,10 +247,13 @@ def _settings(alarm: AlarmFacts | None) -> AlarmSettings | None:
 def causers(chosen: Chosen, directory: Directory) -> tuple[str, ...]:
     """Return the people who made the change that the alert follows from, as the alert and the resource's tag name them.
 
-    Whom the directory does not know decides nothing anyway.
+    Whom the directory does not know decides nothing; what was said of the first few is kept, for they may be in the
+    directory before people are asked again.
     """
     claims = (*chosen.signal.caused_by, *chosen.tags.get(CHANGED_BY_TAG, "").split())
-    return tuple(sorted({person.id for claim in claims if (person := directory.by_claim(claim))}))
+    known = {claim: person.id for claim in claims if (person := directory.by_claim(claim))}
+    unknown = [claim for claim in dict.fromkeys(claims) if claim not in known and len(claim) <= CLAIM_BYTES]
+    return tuple(sorted({*known.values(), *unknown[:MOST_UNKNOWN]}))
 
 
 def contract_of(

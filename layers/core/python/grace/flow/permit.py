@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from grace.actions.base import Action
 from grace.evidence.verdict import confidence
 from grace.flow.loading import Loaded
 from grace.flow.standing import WINDOW
+from grace.model.approval import Person
 from grace.model.base import Model
 from grace.model.contract import Contract, Mode
 from grace.model.entry import Ref, ref
@@ -16,6 +18,7 @@ from grace.model.preview import Reach
 from grace.model.records import InFlight, KillSwitch, Lease, PlaybookStats, Standing
 from grace.model.ruling import Seen
 from grace.policy.calendar import moment
+from grace.policy.questions import MANAGED
 from grace.policy.ruling import bar, check, rule
 from grace.ports import Services, View
 
@@ -81,6 +84,30 @@ def _felt(reach: Reach | None) -> dict[str, int | None]:
     if reach is None:
         return {}
     return {"reach": reach.count, "dependents": None if reach.dependents is None else len(reach.dependents)}
+
+
+def admitted(people: Iterable[Person], contract: Contract, at: datetime, services: Services) -> tuple[Person, ...]:
+    """Return who of these people may be called to decide, asked now: they may be in the people file since a later deploy.
+
+    Who asked for the contract or caused it may not, nor whom policy forbids it, with the tags that the ruling kept. Under
+    policies that came after the ruling it is not known which tags they would name, so nobody is called under those.
+
+    Raises:
+        PolicyUnreadable: policy could not be asked.
+    """
+    ruling = contract.policy
+    if ruling is None or ruling.digest != services.policy.digest:
+        return ()
+    now = moment(services.catalogue.calendar, at)
+    concerned = contract.concerned(services.catalogue.directory)
+    seen = ruling.seen.model_copy(update={"weekday": now.weekday, "hour": now.hour, "minute": now.minute})
+    asked = contract.model_copy(
+        update={"policy": ruling.model_copy(update={"seen": seen}), "caused_by": tuple(concerned)}
+    )
+    free = [person for person in people if person.id not in {*concerned, *ruling.barred}]
+    tags = {MANAGED: "true"} | ruling.tags
+    found = bar(asked, free, tags, services.policy).policy
+    return tuple(person for person in free if found and person.id not in found.barred)
 
 
 def _seen(contract: Contract, deed: Deed, view: View, services: Services, at: datetime) -> Seen:

@@ -9,6 +9,7 @@ from grace.flow.escalation import called, step_of
 from grace.flow.gate import could_run, foreseen
 from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
 from grace.flow.loading import Loaded, advance, contended, load, ticket_for
+from grace.flow.permit import admitted
 from grace.flow.withdrawing import refuse
 from grace.model.approval import Approval, ApprovalStatus, Reminder, Undelivered, Urgency
 from grace.model.base import Json
@@ -71,7 +72,7 @@ def _again(contract_id: str, cause: _Cause, services: Services) -> bool:
     if cause.person:
         approval = approval.model_copy(update={"unreached": (*approval.unreached, cause.person)})
     step = step_of(cause.urgency, approval)
-    more = called(approval, step, loaded.at, services.catalogue)
+    more = admitted(called(approval, step, loaded.at, services.catalogue), loaded.contract, loaded.at, services)
     if cause.person and not more:
         _note(loaded, approval, cause, services)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from grace.model.diagnosis import DiagnosisCode
 from grace.model.expectation import Expectation, Guard
 from grace.model.resource import Owner, ResourceRef
 from grace.model.ruling import Ruling
+
+if TYPE_CHECKING:
+    from grace.model.approval import Directory
 
 
 class Mode(StrEnum):
@@ -149,7 +152,8 @@ class Contract(Item):
     limits: Limits
     requested_by: str
     caused_by: tuple[str, ...] = ()
-    """The people, by id, who made the change that the alert follows from. They do not decide on it."""
+    """The people, by id, who made the change that the alert follows from. They do not decide on it. Of somebody whom the
+    directory did not know when it was drafted, what was said of them."""
     state_digest: str
     cost_per_hour: float | None = None
     policy: Ruling | None = None
@@ -161,6 +165,11 @@ class Contract(Item):
     def ids(self) -> tuple[str, ...]:
         """One body per contract."""
         return (self.contract_id,)
+
+    def concerned(self, directory: Directory) -> frozenset[str]:
+        """Return who asked for it or caused it, with those whom the directory knows by now."""
+        claims = {self.requested_by, *self.caused_by}
+        return frozenset(claims | {person.id for claim in claims if (person := directory.by_claim(claim))})
 
     def digest(self) -> str:
         """Return the SHA-256 over the canonical bytes of everything but the store's own bookkeeping."""
