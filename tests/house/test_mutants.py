@@ -111,6 +111,12 @@ LONG_BODY = "".join(f"    step{n} = {n}\n" for n in range(26))
 # (rule, file, its broken content, what the rule must say about it)
 MUTANTS: list[tuple[str, str, str, str]] = [
     (
+        "clients_are_made_in_one_place",
+        f"{PACKAGE}/stores/own.py",
+        "from botocore.config import Config\n",
+        "make the client with grace.sdk",
+    ),
+    (
         "public_names_are_used",
         f"{PACKAGE}/model/dead.py",
         "def forgotten() -> int:\n    return 1\n",

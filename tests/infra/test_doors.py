@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from grace.gateways import aws as gateway
 from grace.gateways import fetch
 from grace.model.approval import Approval
 from grace.model.metric import Metric
 from grace.model.records import StopOrder
 from grace.patterns import matches
 from grace.probes._calls import CALLS_SECONDS
-from grace.stores import calling, keys
+from grace.sdk import CONNECT_SECONDS, READ_SECONDS
+from grace.stores import keys
 from grace.telemetry import NAMESPACE, metrics
 from infra.constructs.floor_plan import DOORS, WORKFLOW_DOORS
 from infra.constructs.layers import ROOT
@@ -57,16 +57,12 @@ def test_the_workflow_is_standard_traced_and_logged_without_what_it_carries(engi
 @pytest.mark.parametrize("state", TASKS)
 def test_each_rung_of_the_ladder_is_longer_than_the_one_below(engine: Template, state: str) -> None:
     function = engine.functions()[_door_of(TASKS[state])]
-    for connect, read in (
-        (gateway.CONNECT_SECONDS, gateway.READ_SECONDS),
-        (calling.CONNECT_SECONDS, calling.READ_SECONDS),
-    ):
-        assert connect < read < connect + read < function["Timeout"]
+    assert CONNECT_SECONDS < READ_SECONDS < CONNECT_SECONDS + READ_SECONDS < function["Timeout"]
     assert function["Timeout"] < TASKS[state]["TimeoutSeconds"]
 
 
 def test_the_last_call_of_a_benchmark_ends_before_its_door(engine: Template) -> None:
-    longest = max(gateway.CONNECT_SECONDS + gateway.READ_SECONDS, fetch.TOTAL_SECONDS)
+    longest = max(CONNECT_SECONDS + READ_SECONDS, fetch.TOTAL_SECONDS)
     assert CALLS_SECONDS + longest < engine.functions()["benchmark"]["Timeout"]
 
 

@@ -30,8 +30,9 @@ ARROWS: dict[str, set[str]] = {
     "probes": FOUNDATION | {"resources", "evidence"},
     "playbooks": FOUNDATION | {"patterns", "actions", "resources", "probes", "evidence"},
     "flow": FOUNDATION | REGISTRIES | READERS | LOG,
-    "stores": {"model", "errors", "ports", "ledger"} | LOG,
-    "gateways": {"model", "errors", "ports"},
+    "sdk": {"errors", "ports"},
+    "stores": {"model", "errors", "ports", "ledger", "sdk"} | LOG,
+    "gateways": {"model", "errors", "ports", "sdk"},
     "web": {"model", "errors", "ports", "flow"},
     "settings": {"model", "errors"},
     "telemetry": {"model", "errors"},
@@ -52,6 +53,7 @@ PACKAGES: dict[str, set[str]] = {
         "pydantic_core",
         "cryptography",
     },  # signatures are arithmetic: still a function of its arguments
+    "sdk": {"botocore"},
     "stores": {"pydantic", "pydantic_core", "boto3", "botocore"},
     "gateways": {"pydantic", "boto3", "botocore", "cedarpy", "jwt"},
     "telemetry": {"aws_lambda_powertools", "pydantic"},
@@ -91,6 +93,17 @@ def rooms_use_only_their_packages(tree: Tree) -> list[str]:
             if top not in allowed | {"grace"} and top not in sys.stdlib_module_names:
                 found.append(f"{name}:{line}: {room_of(name)} may not import {top}")
     return found
+
+
+def clients_are_made_in_one_place(tree: Tree) -> list[str]:
+    """How a client of the SDK waits and repeats is said in `sdk.py` alone."""
+    return [
+        f"{name}:{line}: make the client with grace.sdk"
+        for name in tree.python(PACKAGE)
+        if name != f"{PACKAGE}/sdk.py"
+        for line, target in _imports(tree, name)
+        if target.startswith("botocore.config")
+    ]
 
 
 def the_package_stands_alone(tree: Tree) -> list[str]:

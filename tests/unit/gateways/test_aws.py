@@ -27,8 +27,9 @@ from grace.errors import (
     Throttled,
     Unavailable,
 )
-from grace.gateways.aws import CONNECT_SECONDS, READ_SECONDS, BotoAws
+from grace.gateways.aws import BotoAws
 from grace.gateways.translate import is_read
+from grace.sdk import CONNECT_SECONDS, READ_SECONDS
 
 READ = ("lambda", "get_alias", {"FunctionName": "shop", "Name": "live"})
 CHANGE = ("lambda", "update_alias", {"FunctionName": "shop", "Name": "live", "FunctionVersion": "3"})

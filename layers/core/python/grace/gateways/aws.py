@@ -8,19 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.config import Config
 from botocore.response import StreamingBody
 
-from grace.gateways.translate import SDK_ERRORS, error_code, translate
+from grace.gateways.translate import translate
 from grace.model.base import Json
 from grace.ports import Sdk
-
-CONNECT_SECONDS = 2
-READ_SECONDS = 10
-"""The first rungs of the time-out ladder: connect < read < function < task < lease < deadline."""
-AGENT = "grace"
-"""What the trail of an account shows as our user agent; the SDK builds its own anew for every call, at a tenth of its
-time."""
+from grace.sdk import SDK_ERRORS, client, error_code
 
 _DRY_RUN_WOULD_HAVE_WORKED = "DryRunOperation"
 
@@ -58,13 +51,5 @@ class BotoAws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._session.client(
-                service,
-                config=Config(
-                    connect_timeout=CONNECT_SECONDS,
-                    read_timeout=READ_SECONDS,
-                    retries={"total_max_attempts": 1, "mode": "standard"},
-                    user_agent=AGENT,
-                ),
-            )
+            self._clients[service] = client(self._session, service)
         return self._clients[service]

@@ -1,4 +1,4 @@
-"""What the AWS SDK raises, in the house's own words. The one place where botocore's errors are read.
+"""What the AWS SDK raises, in the house's own words. What is read of an error is said in `grace.sdk`.
 
 The question that matters for a change is whether it may have happened. Only what is known to come before the request was
 sent, or is documented to do nothing, counts as `Unavailable`; everything else that gives no answer is `AnswerLost`.
@@ -9,18 +9,14 @@ from __future__ import annotations
 import re
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
-    NoCredentialsError,
     NoRegionError,
     ParamValidationError,
-    PartialCredentialsError,
     ProxyConnectionError,
 )
-from botocore.parsers import ResponseParserError
 
 from grace.errors import (
     AccessDenied,
@@ -32,11 +28,11 @@ from grace.errors import (
     Throttled,
     Unavailable,
 )
+from grace.sdk import SdkError, error_code, no_credentials, refusal
 
 _READS = ("get_", "describe_", "list_", "lookup_", "head_", "query", "simulate_", "search_", "batch_get_")
 
 _NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, CredentialRetrievalError)
-_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError)
 
 _THROTTLED = frozenset(
     {
@@ -91,16 +87,7 @@ def is_read(operation: str) -> bool:
     return operation.startswith(_READS)
 
 
-def error_code(exc: BaseException) -> str:
-    """Return the service's own code for a refusal, empty for any other error."""
-    return str(exc.response.get("Error", {}).get("Code", "")) if isinstance(exc, ClientError) else ""
-
-
-SDK_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
-"""Everything botocore raises about a call; an answer that it cannot parse is outside its own family of errors."""
-
-
-def translate(exc: ClientError | BotoCoreError | ResponseParserError, service: str, operation: str) -> GraceError:
+def translate(exc: SdkError, service: str, operation: str) -> GraceError:
     """Return the house's error for one of the SDK's; the caller raises it `from` the original."""
     where = f"{service}.{operation}"
     if isinstance(exc, ClientError):
@@ -109,8 +96,8 @@ def translate(exc: ClientError | BotoCoreError | ResponseParserError, service: s
         # The SDK's text repeats the values, which may be secret; the names are enough to mend it.
         names = ", ".join(sorted(set(_PARAMETER.findall(str(exc))))) or "see the service's reference"
         return BadRequest(f"{where}: the arguments do not have the service's shape ({names})")
-    if isinstance(exc, _NO_CREDENTIALS):
-        return AccessDenied(f"{where}: there are no AWS credentials: give the process a role or a profile")
+    if missing := no_credentials(exc, where):
+        return missing
     if isinstance(exc, NoRegionError):
         return BadRequest(f"{where}: no region is set: set AWS_REGION")
     if isinstance(exc, _NEVER_SENT):
@@ -123,9 +110,8 @@ def _unanswered(text: str, read: bool) -> GraceError:
 
 
 def _refusal(exc: ClientError, where: str, read: bool) -> GraceError:
-    code = error_code(exc)
-    status = int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
-    message = str(exc.response.get("Error", {}).get("Message", ""))
+    said = refusal(exc)
+    code, status, message = said.code, said.status, said.message
     # These words go into entries that nobody can take back.
     told = _QUOTED.sub("'…'", message)
     text = f"{where}: {code}: {told[:300]}"

@@ -7,18 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.config import Config
-
 from grace.errors import GraceError, TransientError, Unavailable
 from grace.ports import Sdk
-from grace.stores.errors import SDK_ERRORS, translate
-
-CONNECT_SECONDS = 2
-READ_SECONDS = 10
-"""The first rungs of the time-out ladder: connect < read < function < task < lease < deadline."""
-AGENT = "grace"
-"""What the trail of an account shows as our user agent; the SDK builds its own anew for every call, at a tenth of its
-time."""
+from grace.sdk import SDK_ERRORS
+from grace.sdk import client as sdk_client
+from grace.stores.errors import translate
 
 ANSWERED = 6
 """How often an operation repeats what was refused for the moment (throttled, contended): each refusal comes quickly."""
@@ -29,18 +22,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.025, 0.8
 
 def client(session: Sdk, service: str) -> Any:
     """Return a client for the stores. It makes one attempt per call, so that `Tries` alone decides on repeating."""
-    return session.client(
-        service,
-        config=Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            user_agent=AGENT,
-            # The stores' own requests are of a few fixed shapes, which the tests send to a real parser: checking each
-            # against the service's model again is a third of what a transaction costs in the SDK.
-            parameter_validation=False,
-        ),
-    )
+    # The stores' own requests are of a few fixed shapes, which the tests send to a real parser: checking each against
+    # the service's model again is a third of what a transaction costs in the SDK.
+    return sdk_client(session, service, parameter_validation=False)
 
 
 class Patience:

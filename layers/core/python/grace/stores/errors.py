@@ -1,4 +1,4 @@
-"""What DynamoDB and S3 answer, in the house's own words: the one place where this adapter reads botocore's errors.
+"""What DynamoDB and S3 answer, in the house's own words.
 
 Every call of the stores is safe to repeat: reads change nothing, a transaction is guarded by its command id, an object
 is written only if absent. So no answer and a refusal to begin are the same here: `Unavailable`.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from grace.errors import (
     AccessDenied,
@@ -22,9 +21,7 @@ from grace.errors import (
     Throttled,
     Unavailable,
 )
-
-SDK_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
-"""Everything botocore raises about a call; an answer that it cannot parse is outside its own family of errors."""
+from grace.sdk import SdkError, no_credentials, refusal
 
 _THROTTLED = frozenset(
     {
@@ -61,23 +58,23 @@ class Cancelled(GraceError):
         self.reasons = reasons
 
 
-def translate(exc: ClientError | BotoCoreError | ResponseParserError, operation: str, where: str) -> GraceError:
+def translate(exc: SdkError, operation: str, where: str) -> GraceError:
     """Return the house's error for one of the SDK's; `where` is the table or bucket, for a person to read."""
     if isinstance(exc, ClientError):
         return _refusal(exc, f"{operation} on {where}", where)
-    if isinstance(exc, (NoCredentialsError, PartialCredentialsError)):
-        return AccessDenied(f"{operation}: there are no AWS credentials: give the process a role or a profile")
+    if missing := no_credentials(exc, operation):
+        return missing
     return Unavailable(f"{operation} on {where}: no answer ({type(exc).__name__})")
 
 
 def _refusal(exc: ClientError, what: str, where: str) -> GraceError:
-    code = str(exc.response.get("Error", {}).get("Code", ""))
+    said = refusal(exc)
+    code = said.code
     if code == "TransactionCanceledException":
         return Cancelled(list(exc.response.get("CancellationReasons", [])))
     if code in _NO_TABLE:
         return InvalidSetting(f"{where} does not exist: deploy the stack again, or mend the function's settings")
-    status = int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
-    return _kind(code, status)(f"{what}: {code}: {str(exc.response.get('Error', {}).get('Message', ''))[:300]}")
+    return _kind(code, said.status)(f"{what}: {code}: {said.message[:300]}")
 
 
 def _kind(code: str, status: int) -> type[GraceError]:
