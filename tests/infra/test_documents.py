@@ -17,6 +17,7 @@ from grace.playbooks.lint import lint
 from grace.probes.base import probes
 from grace.resources.base import resource_types
 from infra.catalogue import EXAMPLES
+from infra.cli.main import parser
 from infra.config import Deployment
 from infra.constructs.api import PUBLIC, PUBLIC_RATE, RATE, ROUTES
 from infra.constructs.boundary import DENIED
@@ -49,6 +50,21 @@ def test_d51_what_is_not_proved_is_not_said_to_be_done() -> None:
     assert len(rows) > 150
     unproved = {row for row in rows if not PROOF.search(row[-1]) and not COMMAND.search(row[-1])}
     assert unproved == {row for row in rows if row[2].startswith("not yet")} | {row for row in rows if row[-1] == ALONE}
+
+
+def test_the_readme_names_every_question_and_button_and_no_other_command() -> None:
+    page = (TESTS.parent / "README.md").read_text()
+    [commands] = [each.choices for each in parser()._actions if isinstance(each.choices, dict)]
+    named = set(re.findall(r"\bgrace ([a-z][a-z-]+)\b", page))
+    assert named - set(commands) == set()
+    assert set(commands) - named == {"up", "down", "fire", "demo"}, "the machine's own"
+
+
+def test_the_readme_shows_every_function_of_the_floor_plan() -> None:
+    page = (TESTS.parent / "README.md").read_text()
+    picture = page.split("```text")[1].split("```")[0]
+    people = {"answer", "operate", "resolve"}  # who wait for people, and are told of in the text
+    assert {door.name for door in DOORS if door.name not in picture} == people
 
 
 def test_every_setting_is_explained_with_its_default() -> None:
