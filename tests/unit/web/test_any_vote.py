@@ -289,7 +289,8 @@ def opening(story: AnyVote) -> None:
 
 
 def a_forgery(story: AnyVote) -> None:
-    story.sends(0, "approve", right=True, forged=102)
+    # Any of the proof but the last letter: of that one only every fourth is a spelling at all.
+    story.sends(0, "approve", right=True, forged=100)
 
 
 def a_machine_that_follows_forms(story: AnyVote) -> None:
