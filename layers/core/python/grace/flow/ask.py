@@ -128,15 +128,20 @@ def decided(call: Call, services: Services) -> Ticket:
 
 
 def _invite(loaded: Loaded, approval: Approval, services: Services) -> tuple[Approval, Invited]:
-    """Write to those who may decide; who cannot be reached is made up for at once."""
+    """Write to those who may decide; who cannot be reached is made up for at once.
+
+    When the key makes no links people are told through the topic alone, and are written to when they are asked again.
+    """
     contract = loaded.contract
     checkpoint = checkpoint_in(loaded.view)
-    invited = invite(contract, approval, may_decide(approval, services), services, at=loaded.at, checkpoint=checkpoint)
+    able = may_decide(approval, services)
+    invited = invite(contract, approval, able, services, at=loaded.at, checkpoint=checkpoint) or Invited()
     if invited.unreached:
         more = admitted(called(approval, 1, loaded.at, services.catalogue), contract, loaded.at, services)
         wider = (*approval.approvers, *(person.id for person in more))
         approval = approval.model_copy(update={"approvers": wider, "escalated": 1})
-        invited = invited.and_(invite(contract, approval, more, services, at=loaded.at, checkpoint=checkpoint))
+        further = invite(contract, approval, more, services, at=loaded.at, checkpoint=checkpoint)
+        invited = invited.and_(further or Invited())
     update = {"key_id": invited.key_id, "unreached": invited.unreached}
     return approval.model_copy(update=update), invited
 

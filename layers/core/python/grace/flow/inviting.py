@@ -57,11 +57,15 @@ def invite(
     at: datetime,
     again: str = "",
     checkpoint: str = "",
-) -> Invited:
+) -> Invited | None:
     """Send each of the people who has an address one letter with one link of their own.
 
     Each letter carries `checkpoint`. A letter that is refused stops no other; whom it was for is told to the caller. Without a configured sender nobody
     is written to. Nothing of a link is kept, logged or told to anybody but its person.
+
+    Returns:
+        Who was written to and who was not reached; None when the key makes no links: then nobody was written to, and
+        nothing is known of anybody's mailbox.
 
     Raises:
         TransientError: mail or key could not answer; done again, some people have two letters with equal links.
@@ -71,19 +75,15 @@ def invite(
         return Invited()
     mailed: list[str] = []
     unreached: list[str] = []
-    key_id = ""
+    try:
+        links, key_id = _links(contract, approval, addressed, services)
+    except PermanentError as exc:
+        services.telemetry.trouble("the key makes no links", exc)
+        return None
     for person in addressed:
         try:
-            link = link_of(contract.contract_id, person.id, approval.digest, approval.expires_at)
-            mac, key_id = services.macs.generate(message(link, approval.generation))
             asked = _asked(contract, approval, person, services, at)
-            asked = asked.model_copy(
-                update={
-                    "link": f"{services.mail.base_url}/a/{encode(link, mac)}",
-                    "again": again,
-                    "checkpoint": checkpoint,
-                }
-            )
+            asked = asked.model_copy(update={"link": links[person.id], "again": again, "checkpoint": checkpoint})
             subject, text, html = services.letters.approval(asked)
             tags = {"contract": contract.contract_id, "person": person.id}
             services.mail.send(Letter(person.mail, subject, text, html, tags))
@@ -93,6 +93,19 @@ def invite(
         else:
             mailed.append(person.id)
     return Invited(tuple(mailed), tuple(unreached), key_id)
+
+
+def _links(
+    contract: Contract, approval: Approval, people: Iterable[Person], services: Services
+) -> tuple[dict[str, str], str]:
+    """Return each person's link, and the key that proves them; all are made before the first letter goes."""
+    links: dict[str, str] = {}
+    key_id = ""
+    for person in people:
+        link = link_of(contract.contract_id, person.id, approval.digest, approval.expires_at)
+        mac, key_id = services.macs.generate(message(link, approval.generation))
+        links[person.id] = f"{services.mail.base_url}/a/{encode(link, mac)}"
+    return links, key_id
 
 
 def _asked(contract: Contract, approval: Approval, person: Person, services: Services, at: datetime) -> Asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grace.errors import Refused
+from grace.errors import Refused, Unavailable
 from grace.flow.escalation import called, step_of
 from grace.flow.gate import could_run, foreseen
 from grace.flow.inviting import Invited, checkpoint_in, invite, may_decide
@@ -45,6 +45,9 @@ def remind(reminder: Reminder, services: Services) -> bool:
 
     Returns:
         Whether anybody was asked again; not when it is decided, over, or was done already.
+
+    Raises:
+        Unavailable: no link can be made now, so nothing is changed; the next sweep tries again.
     """
     return contended(lambda: _again(reminder.contract_id, _Cause(reminder.urgency), services))
 
@@ -93,6 +96,10 @@ def _again(contract_id: str, cause: _Cause, services: Services) -> bool:
         again=_WHY[cause.urgency],
         checkpoint=checkpoint_in(loaded.view),
     )
+    if invited is None:
+        raise Unavailable(
+            "the key makes no links: nobody is asked again yet, and the links sent before stay as they are"
+        )
     update = {"key_id": invited.key_id, "unreached": (*anew.unreached, *invited.unreached)}
     anew = anew.model_copy(update=update)
     _tell(loaded.contract, anew, cause.urgency, services)
