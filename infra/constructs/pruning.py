@@ -54,6 +54,8 @@ def prune(packages: Path) -> None:
     for information in packages.glob("*.dist-info"):
         for record in ("RECORD", "REQUESTED", "INSTALLER", "WHEEL"):
             (information / record).unlink(missing_ok=True)
+        shutil.rmtree(information / "sboms", ignore_errors=True)
+    (packages / "pydantic" / "mypy.py").unlink(missing_ok=True)  # a plugin of the type checker's
     for library in ("botocore", "boto3"):
         for service in (packages / library / "data").glob("*"):
             if service.is_dir() and service.name not in SERVICES:
