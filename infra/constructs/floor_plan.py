@@ -243,6 +243,7 @@ DOORS: tuple[Door, ...] = (
         layers=("crypto",),
         environment=(
             "log_bucket",
+            "log_lock_days",
             "log_key",
             "log_origin",
             "signer_table",

@@ -185,6 +185,7 @@ class EngineStack(Stack):
             "base_url": self._base_url(self.mail) if self.mail else "",
             "log_bucket": self.vault.log_bucket.bucket_name,
             "log_lock": self.deployment.log_lock.mode,
+            "log_lock_days": str(self.deployment.log_lock.days),
             "log_key": self.vault.log_key.key_arn,
             "log_origin": self.names.log_origin(self.deployment.log_origin),
             "signer_table": self.vault.signer.table_name,

@@ -101,7 +101,7 @@ def test_d48_what_a_function_must_be_told_has_no_default() -> None:
             with pytest.raises(InvalidSetting, match=f"GRACE_{name.upper()} is not set"):
                 told.need(name)
     assert {name for name, field in Settings.model_fields.items() if field.default != ""} == {
-        "state_table", "log_table", "lanes", "log_lock",
+        "state_table", "log_table", "lanes", "log_lock", "log_lock_days",
     }  # fmt: skip
 
 

@@ -90,7 +90,7 @@ class Breaking:
 class HeadedArchive(S3Archive):
     """Moto has no GetObjectRetention: HeadObject says the same there."""
 
-    def _locked(self, path: str, version: str) -> Any:
+    def locked(self, path: str, version: str) -> Any:
         answer = self._bucket.call(self._bucket.client.head_object, Key=path, VersionId=version)
         return answer.get("ObjectLockRetainUntilDate")
 
@@ -126,7 +126,7 @@ def build() -> tuple[Ledger, Breaking]:
     ledger.store = DynamoStore(dynamodb, STATE, LOG, LANES, calm)
     ledger.log = DynamoLog(dynamodb, LOG, LANES, calm)
     ledger.record = DynamoSignerRecord(dynamodb, SIGNER, calm)
-    ledger.archive = HeadedArchive(s3, BUCKET, "GOVERNANCE", calm)
+    ledger.archive = HeadedArchive(s3, BUCKET, "GOVERNANCE", calm, days=365)
     ledger.witness = S3Witness(s3, ELSEWHERE, calm)
     return ledger, Breaking(dynamodb, s3)
 

@@ -173,6 +173,37 @@ def test_a_mark_of_deletion_and_another_version_are_seen(aws: tuple[Ledger, Brea
     assert len(ledger.archive.versions("checkpoints/10")) == 1
 
 
+@pytest.mark.parametrize("page", [2, 3, 1000])
+def test_every_object_is_listed_with_its_versions_page_by_page(aws: tuple[Ledger, Breaking], page: int) -> None:
+    """The newest checkpoint, which has a version for each one ever, is leapt over."""
+    ledger, breaking = aws
+    s3 = breaking.clients[1]
+    mark = None
+    for number in range(7):
+        ledger.archive.publish(f"{number}\n".encode(), mark)
+        mark = ledger.archive.newest().mark
+    paths = ["checkpoints/1", "checkpoints/10", "checkpoints/2", "tile/0/000", "vkey"]
+    for path in paths:
+        ledger.archive.put(path, path.encode())
+    s3.put_object(Bucket=BUCKET, Key="checkpoints/10", Body=b"another", ChecksumAlgorithm="SHA256")
+    s3.delete_object(Bucket=BUCKET, Key="checkpoints/2")
+    real = s3.list_object_versions
+    s3.list_object_versions = lambda **asked: real(**{"MaxKeys": page, **asked})
+    seen, found = "", []
+    while listed := ledger.archive.listed(seen):
+        found += listed
+        seen = listed[-1][0].path
+    assert [versions[0].path for versions in found] == paths
+    assert [[one.deleted for one in versions] for versions in found] == [
+        [False],
+        [False] * 2,
+        [True, False],
+        [False],
+        [False],
+    ]
+    assert all(one.at for versions in found for one in versions)
+
+
 def test_what_is_replaced_soon_carries_the_tag_that_its_removal_goes_by(aws: tuple[Ledger, Breaking]) -> None:
     ledger, breaking = aws
     s3 = breaking.clients[1]

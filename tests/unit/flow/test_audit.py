@@ -212,11 +212,7 @@ def test_f19_what_hides_or_replaces_a_locked_object_is_named(what: str) -> None:
         ledger.archive.overwrite(path, ledger.archive.objects[path])
     else:
         [only] = ledger.archive.history[path]
-        ledger.archive.history[path] = [type(only)(path, "v1", deleted=False)]
-        look(ledger)
-        [entry] = last(ledger, "log.integrity_issue")
-        assert (entry.body["check"], entry.body["alarm"]) == ("V10", False)
-        return
+        ledger.archive.history[path] = [type(only)(path, "v1", deleted=False, at=only.at)]
     assert any(each.startswith(("V10 tile/0/000", "V3")) for each in doubts(ledger))
 
 

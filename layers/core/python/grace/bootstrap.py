@@ -92,7 +92,12 @@ class AwsServices:
         from grace.stores.calling import client
 
         settings = self._settings
-        return S3Archive(client(self._session, "s3"), settings.need("log_bucket"), settings.log_lock)
+        return S3Archive(
+            client(self._session, "s3"),
+            settings.need("log_bucket"),
+            settings.log_lock,
+            days=settings.log_lock_days,
+        )
 
     @cached_property
     def record(self) -> SignerRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -73,17 +73,22 @@ class Published:
 class ObjectVersion:
     """One version of an object of the log; `deleted` is a mark that hides those before it. `until`: locked so long.
 
-    `until` is known for the newest versions alone.
+    `until` is known for the newest version alone, and only where one object was asked for. `at`: since when it is there.
     """
 
     path: str
     version: str
     deleted: bool
     until: datetime | None = None
+    at: datetime | None = None
 
 
 class Archive(Protocol):
     """The log's objects, by path: written once and under lock. Only the newest checkpoint is ever replaced."""
+
+    @property
+    def lock(self) -> timedelta:
+        """How long a full object is locked from when it is written, as this deployment is configured."""
 
     def get(self, path: str) -> bytes | None:
         """Return an object's bytes, or None when there is none."""
@@ -110,6 +115,15 @@ class Archive(Protocol):
 
     def versions(self, path: str) -> list[ObjectVersion]:
         """Return every version of one object, the newest first."""
+
+    def listed(self, after: str) -> list[list[ObjectVersion]]:
+        """Return every version of the next thousand objects or so beyond that path, in the order of paths; none at the end.
+
+        Of each object the newest is first. The newest checkpoint, which alone is replaced, is passed over.
+        """
+
+    def locked(self, path: str, version: str) -> datetime | None:
+        """Return until when that version is locked, or None."""
 
 
 class Witness(Protocol):

@@ -42,6 +42,7 @@ class Settings(Model):
     session_key: str = ""
     log_bucket: str = ""
     log_lock: Literal["COMPLIANCE", "GOVERNANCE"] = "GOVERNANCE"
+    log_lock_days: int = 1
     log_key: str = ""
     log_origin: str = ""
     signer_table: str = ""

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from grace.errors import IntegrityError
-from grace.flow.checks import Findings, check_log, check_whole
+from grace.flow.checks import Findings, check_log
 from grace.flow.loading import contended
+from grace.flow.nights import check_whole, with_lock
 from grace.flow.tables import check_all, check_streams
 from grace.ledger.activity import tally
 from grace.model.base import Json, Model
@@ -27,6 +28,8 @@ WRITTEN = 20
 """So many findings of one run become entries of their own; the result counts them all."""
 REMEMBERED = 50
 """So many findings are remembered as told."""
+NIGHTLY = ("swept", "seen", "derived", "lock_days", "lock_since")
+"""What of the pin says how far the nights have come."""
 LATE = timedelta(minutes=3)
 """How long the service may take to count an invocation."""
 
@@ -50,11 +53,12 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     """
     at, pin_ref = services.clock.now(), ref(AuditPin)
     pin = services.store.read(pin_ref).get(pin_ref) or AuditPin(at=at)
-    found = check_log(pin.mark, at, services)
-    swept = pin.swept
+    night = with_lock(pin, at, services)
+    found = check_log(night, at, services)
     if full:
-        check_whole(found.mark or pin.mark, at, services, found)
+        night = check_whole(night, at, services, found)
         swept = check_all(pin.swept, (found.mark or pin.mark).size, at, services, found)
+        night = night.model_copy(update={"swept": swept})
     check_streams((entry.stream for entry in [*found.entries, *found.waiting]), services, found)
     gaps = _silent(pin, at, prefix, services)
     result = Audited(
@@ -62,7 +66,7 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     )
     alarms = [issue for issue in found.issues if issue.alarm]
     _tell(alarms, gaps, pin, services)
-    contended(partial(_write, result, found, gaps, services, pin=pin, swept=swept, at=at))
+    contended(partial(_write, result, found, gaps, services, pin=pin, night=night, at=at))
     if alarms or gaps:
         first = alarms[0].what if alarms else f"{gaps[0].name} is silent"
         raise IntegrityError(f"the log: {len(alarms)} findings and {len(gaps)} silent parts; the first: {first}")
@@ -126,7 +130,7 @@ def _write(
     services: Services,
     *,
     pin: AuditPin,
-    swept: int,
+    night: AuditPin,
     at: datetime,
 ) -> None:
     """Write the result, each finding, and how far the verifier has come, in one transaction.
@@ -169,12 +173,16 @@ def _write(
                         "note": found.note if found.mark and alone else now.note,
                         "at": max(at, now.at),
                         "told": tuple(dict.fromkeys(told if alone else (*told, *now.told)))[:REMEMBERED],
-                        "swept": swept if swept != pin.swept else now.swept,
+                        **{name: getattr(night if _moved(name, pin, night) else now, name) for name in NIGHTLY},
                     }
                 ),
             ),
         )
     )
+
+
+def _moved(name: str, pin: AuditPin, night: AuditPin) -> bool:
+    return bool(getattr(pin, name) != getattr(night, name))
 
 
 def _body(issue: Issue) -> dict[str, Json]:

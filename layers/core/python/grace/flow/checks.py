@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from grace.errors import GraceError, IntegrityError
-from grace.flow.batches import LogKey, batch, checkpoint_of, grow, stored_entries
+from grace.flow.batches import LogKey, batch, grow, stored_entries
+from grace.flow.integrate import PARTIAL_LOCK
 from grace.flow.sign import read_back
 from grace.ledger import fsck, note, tiles
 from grace.ledger.entries import SKEW, parse
@@ -16,7 +18,7 @@ from grace.ledger.note import Checkpoint
 from grace.ledger.tree import WIDTH
 from grace.log_ports import Published
 from grace.model.entry import Entry
-from grace.model.log import CHECKPOINT, KEPT, VKEY, Issue, Mark, SignedHead, TreeHead
+from grace.model.log import CHECKPOINT, KEPT, VKEY, AuditPin, Issue, Mark, SignedHead, TreeHead
 from grace.ports import Services
 
 UNINTEGRATED = timedelta(seconds=60)
@@ -29,7 +31,9 @@ HOLDING = frozenset({"V2", "V3", "V4", "V5", "V11"})
 """What is doubted by one of these is looked at again by the next run. How far a clock was behind is a fact of an entry that
 stays as it is: it is said once and passed."""
 MOST_OBJECTS = 500
-"""So many objects' versions are asked for in one run; the check of the whole log asks for all."""
+"""So many objects' versions are asked for in one run; the nights ask for all."""
+SLACK = timedelta(hours=1)
+"""By so much a lock may end before its time: a run says until when, a little before the object is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,9 @@ def look(services: Services, found: Findings) -> View | None:
     return View(published, record, head, ends)
 
 
-def check_log(pin: Mark, at: datetime, services: Services) -> Findings:
+def check_log(last: AuditPin, at: datetime, services: Services) -> Findings:
     """Check everything that is new since the pin, from the published objects and from the rows."""
-    found = Findings()
+    found, pin = Findings(), last.mark
     for _ in range(LOOKS):
         found.issues.clear()
         view = look(services, found)
@@ -116,26 +120,9 @@ def check_log(pin: Mark, at: datetime, services: Services) -> Findings:
     doubted = any(issue.check in HOLDING for issue in found.issues[before:])
     if not doubted and view.published is not None:
         found.mark, found.note = mark, view.published.note.decode()
-    _versions(_paths(pin.size, mark.size), at, services, found)
+    _versions(_paths(pin.size, mark.size), at, last, services, found)
     _witnessed(view.published, checkpoint, at, services, found)
     return found
-
-
-def check_whole(pin: Mark, at: datetime, services: Services, found: Findings) -> None:
-    """Derive the whole log again, and ask for every version of its objects."""
-    if services.archive.newest() is None:
-        return  # said already, where there should be one
-    paths = list(services.archive.paths())
-    key = LogKey(services)
-    known = checkpoint_of(pin, key.name) if pin.size else None
-    try:
-        report = fsck.check(services.archive.get, paths, key, pin=known)
-    except IntegrityError as exc:
-        found.add("V1", CHECKPOINT, exc)
-        return
-    for each in report.findings:
-        found.add("V3", each.where, each.what)
-    _versions(paths, at, services, found, whole=True)
 
 
 def _signed(view: View, services: Services, found: Findings) -> Checkpoint | None:
@@ -276,14 +263,12 @@ def _paths(old: int, new: int) -> list[str]:
     return [*paths, *([f"{KEPT}{new}"] if new else [])]
 
 
-def _versions(paths: Iterable[str], at: datetime, services: Services, found: Findings, *, whole: bool = False) -> None:
+def _versions(paths: Iterable[str], at: datetime, pin: AuditPin, services: Services, found: Findings) -> None:
     """V10: nothing hides a full tile, a bundle or a checkpoint, none has a second version, and each is locked.
 
     A partial tile or bundle may be gone, or hidden, once the full one is there; what is old may be locked no longer.
     """
-    for path in list(paths)[: None if whole else MOST_OBJECTS]:
-        if path in {CHECKPOINT, VKEY}:
-            continue
+    for path in list(paths)[:MOST_OBJECTS]:
         place = tiles.parse_path(path)
         if place is not None and place.width < WIDTH and services.archive.get(place.full.path) is not None:
             continue
@@ -291,10 +276,37 @@ def _versions(paths: Iterable[str], at: datetime, services: Services, found: Fin
         written = [each for each in versions if not each.deleted]
         if not versions or versions[0].deleted:
             found.add("V10", path, "it is hidden or gone")
-        elif len(written) > 1:
+            continue
+        newest = versions[0]
+        if len(written) > 1:
             found.add("V10", path, f"it has {len(written)} versions; the log writes one")
-        elif not whole and (written[0].until is None or written[0].until <= at):
-            found.add("V10", path, "it is new and not locked", alarm=False)
+        elif fault := lock_fault(newest.at, lock_of(place, services), at, pin, partial(_known, newest.until)):
+            found.add("V10", path, fault)
+
+
+def _known(until: datetime | None) -> datetime | None:
+    return until
+
+
+def lock_of(place: tiles.Tile | tiles.Bundle | None, services: Services) -> timedelta:
+    """Return how long an object is locked: a partial one of the lowest row for some days, all others as deployed."""
+    soon = place is not None and place.width < WIDTH and (isinstance(place, tiles.Bundle) or place.level == 0)
+    return min(PARTIAL_LOCK, services.archive.lock) if soon else services.archive.lock
+
+
+def lock_fault(
+    written: datetime | None, lock: timedelta, at: datetime, pin: AuditPin, until: Callable[[], datetime | None]
+) -> str:
+    """Return what is wrong with an object's lock, or nothing: it lasts so long from when the object was written.
+
+    Not asked for where it may have ended, nor of what was written before the deployment's own lock was changed.
+    """
+    if written is None or written + lock - SLACK <= at or written.timestamp() < pin.lock_since:
+        return ""
+    ends = until()
+    if ends is None:
+        return "it is not locked"
+    return f"its lock ends on {ends:%Y-%m-%d}, too early" if written + lock - ends > SLACK else ""
 
 
 def _witnessed(

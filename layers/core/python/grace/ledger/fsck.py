@@ -156,6 +156,38 @@ def check(
     return Report(head, start.size, reading.objects, looked.compared, len(looked.lanes), tuple(reading.findings))
 
 
+def stretch(
+    source: Fetch, head: Checkpoint, start: tuple[int, str], high: int, look: Callable[[bytes], None]
+) -> tuple[str, tuple[Finding, ...]]:
+    """Check a part of the log: from the tree `start` (size and root), found sound before, up to `high` entries of `head`.
+
+    Both are multiples of 256, or `high` is all. Every entry is shown to `look`. Return the root at `high`, and findings.
+
+    Raises:
+        IntegrityError: the trees at both ends are not those that the head leads to.
+    """
+    reading = _Reading(source)
+    hashes = tiles.TileHashes(reading.fetch, head.size)
+    begin = _edge(start[0], hashes)
+    if begin.root.hex() != start[1]:
+        raise IntegrityError(f"its first {start[0]} entries are not those that were checked before")
+    stop = head if high == head.size else Checkpoint(head.origin, high, _edge(high, hashes).root)
+    extends(stop, head, reading.fetch)
+    _Walk(reading, stop, begin, {}, {}, look=look, signed=high == head.size).walk(None)
+    return stop.root.hex(), tuple(reading.findings)
+
+
+def _edge(size: int, hashes: tree.Subtree) -> Edge:
+    """Return the right edge of the tree of `size` entries, a multiple of 256, out of a larger one."""
+    return Edge(
+        size,
+        tuple(
+            tuple(hashes(HEIGHT * level, (size >> HEIGHT * (level + 1)) * WIDTH + at) for at in range(width))
+            for level, width in enumerate(tree.widths(size))
+        ),
+    )
+
+
 class _Walk:
     """Goes through the entries once, in order, and derives everything again."""
 
@@ -166,8 +198,13 @@ class _Walk:
         start: Edge,
         kept: dict[int, Checkpoint],
         partial: dict[int, set[Tile]],
+        *,
+        look: Callable[[bytes], None] | None = None,
+        signed: bool = True,
     ) -> None:
         self._reading = reading
+        self._look = look
+        self._signed = signed
         self._head = head
         self._edge = start
         self._first = start.size
@@ -191,7 +228,7 @@ class _Walk:
             for row in rows:
                 if len(row.hashes) == WIDTH:
                     self._compare(Tile(row.level, row.index), row.hashes)
-            signed = stop in self._kept or stop == size
+            signed = stop in self._kept or (stop == size and self._signed)
             for tile in tiles.tiles_at(stop):
                 if (signed or tile in self._partial.get(stop, ())) and tile not in self._looked_at:
                     self._looked_at.add(tile)
@@ -234,6 +271,8 @@ class _Walk:
 
     def _follow(self, number: int, data: bytes) -> None:
         """Check that the entry takes the next place in its lane."""
+        if self._look is not None:
+            self._look(data)
         try:
             place = place_of(data)
         except IntegrityError as exc:

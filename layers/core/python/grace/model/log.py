@@ -67,7 +67,9 @@ class AuditPin(Item):
     """How far the verifier has come: what it checked last, and which of its findings people have been told of.
 
     `note` is the checkpoint it checked: what goes out with every request to an approver, whose mailbox is a witness.
-    `swept` is the entry of the tree from which the next night goes on comparing the tables, 0 to begin anew.
+    `swept` is the entry of the tree from which the next night goes on comparing the tables, 0 to begin anew; `seen` the
+    object after which it goes on looking, `derived` the tree up to which all was derived again. `lock_days` is how long
+    objects are locked, `lock_since` the epoch second since when that is so, 0 from the beginning.
     """
 
     mark: Mark = Field(default_factory=Mark)
@@ -75,6 +77,10 @@ class AuditPin(Item):
     at: Instant
     told: tuple[str, ...] = ()
     swept: int = Field(default=0, ge=0)
+    seen: str = ""
+    derived: Mark = Field(default_factory=Mark)
+    lock_days: int = 0
+    lock_since: int = 0
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from grace.errors import IntegrityError, Mismatch, NotFound
@@ -57,11 +57,23 @@ class S3Archive:
     """The log's bucket. How long full objects are locked is the bucket's own setting, in the mode named here too."""
 
     def __init__(
-        self, client: Any, bucket: str, mode: Literal["COMPLIANCE", "GOVERNANCE"], patience: Patience | None = None
+        self,
+        client: Any,
+        bucket: str,
+        mode: Literal["COMPLIANCE", "GOVERNANCE"],
+        patience: Patience | None = None,
+        *,
+        days: int = 1,
     ) -> None:
-        """Keep the client (see `calling.client`), the bucket's name and its mode of locking; nothing is called."""
+        """Keep the client (see `calling.client`), the bucket's name, its mode and days of locking; nothing is called."""
         self._bucket = _Bucket(client, bucket, patience)
         self._mode = mode
+        self._days = days
+
+    @property
+    def lock(self) -> timedelta:
+        """How long full objects are locked, as the deployment says."""
+        return timedelta(days=self._days)
 
     def get(self, path: str) -> bytes | None:
         """Return an object's bytes, or None when there is none."""
@@ -112,12 +124,43 @@ class S3Archive:
                 path,
                 str(one["VersionId"]),
                 deleted,
-                self._locked(path, one["VersionId"]) if one["IsLatest"] and not deleted else None,
+                self.locked(path, one["VersionId"]) if one["IsLatest"] and not deleted else None,
+                one["LastModified"],
             )
             for one, deleted in rows
         ]
 
-    def _locked(self, path: str, version: str) -> datetime | None:
+    def listed(self, after: str) -> list[list[ObjectVersion]]:
+        """Return every version of the next objects beyond that path, as one page or two of the bucket's list have them."""
+        found: dict[str, list[tuple[datetime, bool, ObjectVersion]]] = {}
+        more: dict[str, Any] = {"KeyMarker": after} if after else {}
+        leapt = False
+        while True:
+            answer = self._bucket.call(self._bucket.client.list_object_versions, **more)
+            for kind, deleted in (("Versions", False), ("DeleteMarkers", True)):
+                for one in answer.get(kind, []):
+                    path, at = str(one["Key"]), one["LastModified"]
+                    version = ObjectVersion(path, str(one["VersionId"]), deleted, at=at)
+                    if path > after and path != CHECKPOINT:
+                        found.setdefault(path, []).append((at, bool(one["IsLatest"]), version))
+            if not answer.get("IsTruncated"):
+                break
+            last = str(answer["NextKeyMarker"])
+            if last == CHECKPOINT and not leapt:
+                # It has a version for every checkpoint ever. Without a version, a marker leaps over all of its key.
+                more, leapt = {"KeyMarker": CHECKPOINT}, True
+            elif found.keys() - {last}:
+                found.pop(last, None)  # the next page has all of it
+                break
+            else:
+                more = {"KeyMarker": last, "VersionIdMarker": answer["NextVersionIdMarker"]}
+        return [
+            [version for *_, version in sorted(found[path], key=lambda row: row[:2], reverse=True)]
+            for path in sorted(found)
+        ]
+
+    def locked(self, path: str, version: str) -> datetime | None:
+        """Return until when that version is locked, or None."""
         try:
             answer = self._bucket.call(self._bucket.client.get_object_retention, Key=path, VersionId=version)
         except NotFound:

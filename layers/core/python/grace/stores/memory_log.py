@@ -86,6 +86,7 @@ class MemoryArchive:
         """Begin empty."""
         self._now = now
         self._for = lock
+        self.page = 1000
         self._lock = Lock()
         self.objects: dict[str, bytes] = {}
         self.history: dict[str, list[ObjectVersion]] = {}
@@ -126,6 +127,20 @@ class MemoryArchive:
         """Return every version of one object, the newest first."""
         return list(self.history.get(path, []))
 
+    @property
+    def lock(self) -> timedelta:
+        """How long full objects are locked."""
+        return self._for
+
+    def listed(self, after: str) -> list[list[ObjectVersion]]:
+        """Return every version of the next objects beyond that path."""
+        paths = sorted(path for path in self.history if path > after and path != CHECKPOINT)
+        return [list(self.history[path]) for path in paths[: self.page]]
+
+    def locked(self, path: str, version: str) -> datetime | None:
+        """Return until when that version is locked, or None."""
+        return next((one.until for one in self.history[path] if one.version == version), None)
+
     def hide(self, path: str) -> None:
         """Put a mark of deletion over an object, as whoever may write to the bucket can."""
         del self.objects[path]
@@ -140,9 +155,9 @@ class MemoryArchive:
         self._remember(path, deleted=False, until=until or self._now() + self._for)
 
     def _remember(self, path: str, *, deleted: bool, until: datetime | None) -> None:
-        older = [ObjectVersion(path, one.version, deleted=one.deleted) for one in self.history.get(path, [])]
+        older = [ObjectVersion(path, one.version, deleted=one.deleted, at=one.at) for one in self.history.get(path, [])]
         self.history[path] = [
-            ObjectVersion(path, f"v{len(older) + 1}", deleted=deleted, until=until),
+            ObjectVersion(path, f"v{len(older) + 1}", deleted=deleted, until=until, at=self._now()),
             *older,
         ]
 
