@@ -84,6 +84,38 @@ def test_what_policy_said_is_on_the_contract_and_in_the_log() -> None:
     assert entry.digest == contract.digest()
 
 
+def test_d19_every_decision_is_logged_with_its_policies_and_their_set() -> None:
+    """At the draft, at the gate under whatever set is deployed then, and of whom policy bars."""
+    world = shop(2)
+    ada = forbid('principal == Grace::Person::"ada"', 'action == Grace::Action::"approve"')
+    world.policy = policies(ada)
+    contract = incident(world)
+    vote(world, contract, "bob")
+    first, world.policy = world.policy.digest, policies()
+    run(world)
+    said = {entry.type: entry.body.get("policy") for entry in world.store.story(contract)}
+    drafted, acted = said["contract.drafted"], said["contract.executing"]
+    assert (drafted["barred"], drafted["barred_by"], drafted["digest"]) == (["ada"], ["team.rule"], first)
+    assert acted == {"by": ["default.managed"], "digest": world.policy.digest}
+    assert first != world.policy.digest
+
+
+@pytest.mark.parametrize("at", ["draft", "gate"])
+def test_d19_a_refusal_names_the_policy_set_it_is_by(at: str) -> None:
+    world = shop()
+    if at == "draft":
+        stricter(world)
+        world.policy = policies(forbid("true"))
+        world.fire(alarm_event())
+        run(world)
+        reason = missions(world)[0].reason
+    else:
+        world.between = first_time("Execute", lambda world: setattr(world, "policy", policies(forbid("true"))))
+        reason = world.head(incident(world)).reason
+    assert "[team.rule]" in reason
+    assert f"policy set {world.policy.digest[:16]}" in reason
+
+
 def test_the_digest_that_people_approve_covers_what_policy_said() -> None:
     world = shop(2)
     contract = need(world, Contract, incident(world))
@@ -103,7 +135,8 @@ def test_i25_production_raised_by_policy_waits_for_a_person() -> None:
     assert ruling is not None
     assert (need(world, Contract, contract).tier, ruling.raised_by) == (2, ("team.rule",))
     [entry] = [each for each in world.store.story(contract) if each.type == "contract.drafted"]
-    assert entry.body["policy"] == {"raised_by": ["team.rule"]}
+    said = entry.body["policy"]
+    assert (said["raised_by"], said["by"], said["digest"]) == (["team.rule"], list(ruling.by), world.policy.digest)
     vote(world, contract, "ada")
     run(world)
     assert world.head(contract).status is ContractStatus.VERIFIED

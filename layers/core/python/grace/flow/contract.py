@@ -169,12 +169,13 @@ def _lowered(contract: Contract, services: Services) -> str:
 
 
 def _ruled(contract: Contract) -> dict[str, Json]:
-    """Return what policy said, for the log: what is not usual by name; all of it is in the body the digest covers."""
+    """Return what policy said, for the log: which policies of which set; all it saw is in the body the digest covers."""
     ruling = contract.policy
     if ruling is None:
         return {}
-    unusual = {"raised_by": list(ruling.raised_by), "barred": list(ruling.barred)}
-    return {"policy": {key: names for key, names in unusual.items() if names}} if any(unusual.values()) else {}
+    said: dict[str, Json] = {"by": list(ruling.by), "digest": ruling.digest}
+    unusual = {name: list(getattr(ruling, name)) for name in ("raised_by", "barred", "barred_by")}
+    return {"policy": said | {name: found for name, found in unusual.items() if found}}
 
 
 def _would_have(contract: Contract, lowered: str, services: Services) -> None:

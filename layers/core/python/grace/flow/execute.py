@@ -20,7 +20,7 @@ from grace.flow import gate, permit
 from grace.flow.breaker import answered, failed, probing
 from grace.flow.loading import Loaded, advance, contended, load
 from grace.flow.snapshot import PHASE_SECONDS, later, lease_seconds
-from grace.model.base import Model
+from grace.model.base import Json, Model
 from grace.model.contract import Baseline, Call, ContractStatus, EffectClass, Ticket
 from grace.model.entry import EntryDraft, ref
 from grace.model.ids import command_id
@@ -73,7 +73,6 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
     work = _Work(kind, act, act.parse(contract.action.parameters), kind.capture(contract.resource, services.aws))
     service = passed.breaker
     if step is None:
-        _allowed(loaded, work, services)
         loaded, step, service = _intend(loaded, work, passed, ticket.baseline, services)
     elif _happened_before(step, work, loaded, services):
         return _done(_Seen(ticket, loaded, step, work.now, service), services)
@@ -95,22 +94,24 @@ def _execute(ticket: Ticket, services: Services) -> Ticket:
     return _done(_Seen(ticket, loaded, step, after, service), services)
 
 
-def _allowed(loaded: Loaded, work: _Work, services: Services) -> None:
-    """Ask policy once more, with the resource's tags and the world as they are now."""
+def _allowed(loaded: Loaded, work: _Work, services: Services) -> dict[str, Json]:
+    """Ask policy once more, with the resource's tags and the world as they are now; return what it said."""
     tags = work.kind.tags(loaded.contract.resource, services.aws)
-    permit.still(loaded, permit.Deed(work.act, work.now.state, work.parameters), tags, services)
+    return permit.still(loaded, permit.Deed(work.act, work.now.state, work.parameters), tags, services)
 
 
 def _intend(
     loaded: Loaded, work: _Work, passed: gate.Passed, baseline: Baseline | None, services: Services
 ) -> tuple[Loaded, Step, Breaker]:
-    """Write, before the call, that it is about to be made; the limits are counted in the same transaction.
+    """Write, before the call, that it is about to be made, and what policy says; the limits are counted in the same
+    transaction.
 
     What was measured before the action is kept in it too.
     """
     head, contract = loaded.head, loaded.contract
     if work.now.digest != passed.snapshot.digest:
         raise Refused("changed", f"{contract.resource.arn} was changed by somebody else after the snapshot")
+    policy = _allowed(loaded, work, services)
     step = Step(
         contract_id=head.contract_id,
         name="execute",
@@ -144,6 +145,7 @@ def _intend(
                 body={
                     "action": contract.action.use,
                     "what": work.act.describe(work.parameters),
+                    "policy": policy,
                     "state": step.before_digest,
                     "before": {line.id: line.result for line in baseline.lines} if baseline else {},
                 },

@@ -11,7 +11,7 @@ from grace.evidence.verdict import confidence
 from grace.flow.loading import Loaded
 from grace.flow.standing import WINDOW
 from grace.model.approval import Person
-from grace.model.base import Model
+from grace.model.base import Json, Model
 from grace.model.contract import Contract, Mode
 from grace.model.entry import Ref, ref
 from grace.model.preview import Reach
@@ -59,7 +59,7 @@ def drafted(
     return bar(ruled, services.catalogue.directory.people, tags, services.policy) if asks else ruled
 
 
-def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) -> None:
+def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) -> dict[str, Json]:
     """Ask policy again, as things are now; how far it is felt is that of the draft.
 
     Raises:
@@ -72,7 +72,8 @@ def still(loaded: Loaded, deed: Deed, tags: dict[str, str], services: Services) 
     standing = {"reach": then.reach, "dependents": then.dependents}
     standing |= {"hold": bool(lease and lease.hold), "kill_switch": bool(kill and kill.on)}
     now = _seen(contract, deed, view, services, loaded.at).model_copy(update=standing)
-    check(contract, now, tags, services.policy)
+    by = check(contract, now, tags, services.policy)
+    return {"by": list(by), "digest": services.policy.digest}
 
 
 def asks_reach(contract: Contract, services: Services) -> bool:

@@ -47,7 +47,7 @@ class Seen(Model):
 class Ruling(Model):
     """What policy said of a contract: which policies permitted it, which raised its tier or lowered its mode.
 
-    `barred` are people who may not decide it; `tags` are those of the resource that policies name, but for the opt-in, without
+    `barred` are people who may not decide it, `barred_by` the policies that say so; `tags` are those of the resource that policies name, but for the opt-in, without
     which nothing is permitted.
     """
 
@@ -55,5 +55,6 @@ class Ruling(Model):
     by: tuple[PolicyId, ...]
     raised_by: tuple[PolicyId, ...] = Field(default=(), exclude_if=not_)
     barred: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    barred_by: tuple[PolicyId, ...] = Field(default=(), exclude_if=not_)
     seen: Seen
     tags: dict[str, str] = Field(default_factory=dict, exclude_if=not_)

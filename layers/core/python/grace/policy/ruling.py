@@ -19,6 +19,8 @@ from grace.policy.questions import Proposal, act, approve
 from grace.ports import Policy
 
 Tier = Literal[1, 2, 3]
+REASON, SET_SHOWN = 180, 16
+"""How much of the reasons and of the policy set's digest a refusal says: a head keeps 240 characters of it."""
 TIERS: tuple[Tier, ...] = (1, 2, 3)
 
 
@@ -56,7 +58,7 @@ def rule(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) -
     """
     found = decide(Proposal.of(contract), seen, tags, policy, tier=contract.tier, mode=contract.mode)
     if isinstance(found, PolicyAnswer):
-        raise refusal(found, seen)
+        raise _denied(found, seen, policy)
     ruling = Ruling(
         digest=policy.digest,
         by=found.by,
@@ -67,8 +69,8 @@ def rule(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) -
     return contract.model_copy(update={"tier": found.tier, "mode": found.mode, "policy": ruling})
 
 
-def check(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) -> None:
-    """Ask again, as things are now, at the tier and in the mode that the contract has.
+def check(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) -> tuple[PolicyId, ...]:
+    """Ask again, as things are now, at the tier and in the mode that the contract has; return the policies that permit it.
 
     Raises:
         Refused: `policy`, it is no longer allowed.
@@ -76,7 +78,8 @@ def check(contract: Contract, seen: Seen, tags: dict[str, str], policy: Policy) 
     """
     answer = policy.ask(act(Proposal.of(contract), seen, tags, tier=contract.tier, mode=contract.mode))
     if not answer.allowed:
-        raise refusal(answer, seen)
+        raise _denied(answer, seen, policy)
+    return answer.policies
 
 
 def bar(contract: Contract, people: Sequence[Person], tags: dict[str, str], policy: Policy) -> Contract:
@@ -85,12 +88,19 @@ def bar(contract: Contract, people: Sequence[Person], tags: dict[str, str], poli
     if ruling is None:
         return contract
     proposal = Proposal.of(contract)
-    barred = tuple(
-        person.id
-        for person in people
-        if not policy.ask(approve(proposal, ruling.seen, tags, person, tier=contract.tier)).allowed
-    )
-    return contract.model_copy(update={"policy": ruling.model_copy(update={"barred": barred})})
+    barred: dict[str, tuple[PolicyId, ...]] = {}
+    for person in people:
+        answer = policy.ask(approve(proposal, ruling.seen, tags, person, tier=contract.tier))
+        if not answer.allowed:
+            barred[person.id] = answer.policies
+    by = tuple(sorted({name for names in barred.values() for name in names}))
+    return contract.model_copy(update={"policy": ruling.model_copy(update={"barred": tuple(barred), "barred_by": by})})
+
+
+def _denied(answer: PolicyAnswer, seen: Seen, policy: Policy) -> Refused:
+    """Return the refusal with the policy set it is by, so that what is written of it names both."""
+    found = refusal(answer, seen)
+    return Refused(found.code, f"{str(found)[:REASON]}; policy set {policy.digest[:SET_SHOWN]}")
 
 
 def refusal(answer: PolicyAnswer, seen: Seen) -> Refused:
