@@ -93,7 +93,8 @@ class HeadedArchive(S3Archive):
     """Moto has no GetObjectRetention: HeadObject says the same there. And it dates objects by the clock on the wall."""
 
     def put(self, path: str, body: bytes, until: datetime | None = None) -> None:
-        super().put(path, body, until and datetime.now(UTC) + PARTIAL_LOCK)
+        now = datetime.now(UTC)
+        super().put(path, body, now + PARTIAL_LOCK if until and until < now else until)
 
     def locked(self, path: str, version: str) -> Any:
         answer = self._bucket.call(self._bucket.client.head_object, Key=path, VersionId=version)
