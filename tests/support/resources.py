@@ -122,10 +122,10 @@ def make_service(aws: MotoAws, revisions: int = 3, at: int = 3, desired: int = 2
     return ResourceRef(type="AWS::ECS::Service", arn=answer["service"]["serviceArn"])
 
 
-def register(aws: MotoAws, image: str, family: str = "web") -> str:
+def register(aws: MotoAws, image: str, family: str = "web", **settings: str) -> str:
     """Register a revision of a task definition; return its ARN."""
     containers = [{"name": "web", "image": image, "memory": 128}]
-    answer = aws.call("ecs", "register_task_definition", family=family, containerDefinitions=containers)
+    answer = aws.call("ecs", "register_task_definition", family=family, containerDefinitions=containers, **settings)
     return str(answer["taskDefinition"]["taskDefinitionArn"])
 
 

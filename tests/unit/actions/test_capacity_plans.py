@@ -12,7 +12,7 @@ from grace.model.resource import ResourceRef
 from grace.resources.auto_scaling_auto_scaling_group import AutoScalingGroupState
 from grace.resources.base import resource_type
 from tests.support.actions import check, plan, refused
-from tests.support.aws import MotoAws
+from tests.support.aws import ACCOUNT, MotoAws
 from tests.support.resources import make_group, make_instance, make_service, put_scaling_policy, register
 
 GROUP = ResourceRef(
@@ -178,6 +178,19 @@ def test_revisions_that_were_withdrawn_are_passed_over(aws: MotoAws) -> None:
         check("roll_back_task_definition", ref, aws, to="arn:aws:ecs:eu-central-1:123456789012:task-definition/web:2")
 
 
+@pytest.mark.parametrize("kind", ["taskRoleArn", "executionRoleArn"])
+@pytest.mark.parametrize("roled", [2, 3])
+def test_a_revision_that_runs_under_a_role_is_nobodys_to_set_who_may_not_pass_it(
+    aws: MotoAws, kind: str, roled: int
+) -> None:
+    """Neither there nor back: ECS asks for `iam:PassRole`, which the permission boundary denies."""
+    for revision in (1, 2, 3):
+        roles = {kind: f"arn:aws:iam::{ACCOUNT}:role/web"} if revision == roled else {}
+        register(aws, f"web:{revision}", family="role", **roles)
+    with refused("task_roles"):
+        plan("roll_back_task_definition", make_service(aws, at=3, taskDefinition="role:3"), aws)
+
+
 def test_another_family_that_begins_alike_is_another_program() -> None:
     """On every page: the service filters by `familyPrefix`, and a wrong revision here would run somebody else's image."""
     prefix = "arn:aws:ecs:eu-central-1:123456789012:task-definition"
@@ -190,6 +203,7 @@ def test_another_family_that_begins_alike_is_another_program() -> None:
         {
             ("ecs", "describe_services"): lambda **_: {"services": [service]},
             ("ecs", "list_task_definitions"): lambda **asked: pages[asked.get("nextToken")],
+            ("ecs", "describe_task_definition"): lambda **asked: {"taskDefinition": asked},
             ("application-autoscaling", "describe_scaling_policies"): lambda **_: {"ScalingPolicies": []},
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ class RollBackTaskDefinition(Action[RollBackTaskDefinitionRequest, RollBackTaskD
         """Return the revision asked for; the previous one is the highest ACTIVE one of the family below the present.
 
         Raises:
-            Refused: `nothing_to_do`, `no_previous_revision`, `no_such_revision` or `deployment_controller`.
+            Refused: `nothing_to_do`, `no_previous_revision`, `no_such_revision`, `deployment_controller` or `task_roles`.
         """
         require_own_deployments(ref, aws)
         family, current = _split(before.state.task_definition)
@@ -60,12 +60,17 @@ class RollBackTaskDefinition(Action[RollBackTaskDefinitionRequest, RollBackTaskD
                 raise Refused(
                     "no_previous_revision", f"{ref.arn} runs {family}:{current}, and no revision before it is active"
                 )
-            return RollBackTaskDefinitionParameters(to=active[max(below)])
+            return self._to(active[max(below)], before, aws)
         if int(ask.to) == current:
             raise Refused("nothing_to_do", f"{ref.arn} runs {family}:{current} already")
         if int(ask.to) not in active:
             raise Refused("no_such_revision", f"{ref.arn} cannot run {family}:{ask.to}: it is not active")
-        return RollBackTaskDefinitionParameters(to=active[int(ask.to)])
+        return self._to(active[int(ask.to)], before, aws)
+
+    def _to(self, arn: str, before: Captured[EcsServiceState], aws: Aws) -> RollBackTaskDefinitionParameters:
+        _require_no_roles(_definition(arn, aws))
+        _require_no_roles(_definition(before.state.task_definition, aws))
+        return RollBackTaskDefinitionParameters(to=arn)
 
     def check(
         self,
@@ -77,7 +82,7 @@ class RollBackTaskDefinition(Action[RollBackTaskDefinitionRequest, RollBackTaskD
         """Prove that the revision is still active and ECS itself rolls it out; raises `Refused`."""
         require_own_deployments(ref, aws)
         try:
-            found = aws.call("ecs", "describe_task_definition", taskDefinition=parameters.to)["taskDefinition"]
+            found = _definition(parameters.to, aws)
         except NotFound as exc:
             raise Refused("no_such_revision", f"{parameters.to} was deleted") from exc
         if found.get("status") != "ACTIVE":
@@ -101,6 +106,25 @@ class RollBackTaskDefinition(Action[RollBackTaskDefinitionRequest, RollBackTaskD
     def describe(self, parameters: RollBackTaskDefinitionParameters) -> str:
         """Return what will be done, in words."""
         return f"run {parameters.to.rsplit('/', 1)[1]}, rolled out by ECS"
+
+
+def _definition(arn: str, aws: Aws) -> dict[str, Any]:
+    return dict(aws.call("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"])
+
+
+def _require_no_roles(definition: dict[str, Any]) -> None:
+    """Raise `Refused` (`task_roles`) for a revision whose tasks run under a role.
+
+    ECS asks whoever sets a service to such a revision for `iam:PassRole` on the role, on the way back as well, and that
+    no role of ours ever has. A revision never changes, so this is asked once.
+    """
+    roles = [str(definition[key]) for key in ("taskRoleArn", "executionRoleArn") if definition.get(key)]
+    if roles:
+        raise Refused(
+            "task_roles",
+            f"{definition['taskDefinitionArn']} runs under {' and '.join(roles)}: setting it needs iam:PassRole, which "
+            "Grace never has: roll it back by hand",
+        )
 
 
 def _split(arn: str) -> tuple[str, int]:
