@@ -323,6 +323,25 @@ def test_two_people_with_a_session_each_of_one_role_are_two(tmp_path: Path) -> N
     assert [p.id for n in ("ada", "bob") if (p := made.by_principal(f"{SESSION}/{n}"))] == ["ada", "bob"]
 
 
+SSO = "AWSReservedSSO_OnCall_0123456789abcdef"
+SSO_ROLE = f"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/{SSO}"
+SSO_SESSION = f"arn:aws:sts::111122223333:assumed-role/{SSO}/ada@example.com"
+
+
+def test_a_role_under_a_path_is_known_by_its_sessions_which_never_hold_the_path(tmp_path: Path) -> None:
+    text = f'- {{id: ada, name: A, principals: ["{SSO_ROLE}"]}}'
+    made = build(rules=(), examples=[EVENTS], people=people(tmp_path, text)).directory
+    assert [p and p.id for p in map(made.by_principal, (SSO_SESSION, SSO_ROLE))] == ["ada", "ada"]
+
+
+def test_a_session_of_a_role_under_a_path_is_no_second_person(tmp_path: Path) -> None:
+    text = "\n".join(
+        f'- {{id: {n}, name: N, principals: ["{arn}"]}}' for n, arn in (("ada", SSO_ROLE), ("bob", SSO_SESSION))
+    )
+    with pytest.raises(InvalidPlaybook, match="of bob is a session of a role that stands for ada"):
+        build(rules=(), examples=[EVENTS], people=people(tmp_path, text))
+
+
 def test_a_subject_stands_for_its_person(tmp_path: Path) -> None:
     made = build(rules=(), examples=[EVENTS], people=people(tmp_path, "- {id: ada, name: A, subject: s-1}")).directory
     assert [person and person.id for person in map(made.by_claim, ("s-1", "S-1"))] == ["ada", None]

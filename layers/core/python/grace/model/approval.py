@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from grace.model.base import Instant, Item, Model
 
@@ -126,7 +127,8 @@ class LinkTries(Item):
 
 
 class Person(Model):
-    """One entry of the directory. `principals` are IAM principal ARNs (a role's ARN covers its sessions).
+    """One entry of the directory. `principals` are IAM principal ARNs (a role's ARN covers its sessions), roles without
+    their path.
 
     Who has no `mail` is told through `grace-notify` alone.
     `subject` is the `sub` that the identity provider gives the person; without one they decide nothing of tier 3 by link.
@@ -138,6 +140,11 @@ class Person(Model):
     groups: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
     subject: str = Field(default="", max_length=255)
+
+    @field_validator("principals")
+    @classmethod
+    def _without_paths(cls, principals: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(pathless, principals))
 
 
 class Rota(Model):
@@ -162,8 +169,8 @@ class Directory(Model):
 
     def by_principal(self, arn: str) -> Person | None:
         """Return the person behind an IAM principal; an assumed role's session counts as its role."""
-        role = role_of(arn)
-        return next((p for p in self.people if arn in p.principals or (role and role in p.principals)), None)
+        named, role = pathless(arn), role_of(arn)
+        return next((p for p in self.people if named in p.principals or (role and role in p.principals)), None)
 
     def by_claim(self, claim: str) -> Person | None:
         """Return the person whom an id, a mail address in any case, a subject or an IAM principal stands for."""
@@ -215,3 +222,15 @@ class Decision(Model):
     contract_id: str = Field(min_length=1, max_length=64)
     decision: Literal["approve", "reject"]
     digest: str
+
+
+_ROLE_PATH = re.compile(r"^(arn:[^:]+:iam::[0-9]+:role/).*/")
+
+
+def pathless(arn: str) -> str:
+    """Return a role's ARN without its path, any other ARN as it is.
+
+    A role's name is unique in its account whatever its path, and the ARN of a session never holds the path: so roles
+    under one, as IAM Identity Center makes them, are known by name.
+    """
+    return _ROLE_PATH.sub(r"\1", arn)
