@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from grace.gateways.macs import KmsMacs
 from grace.gateways.mail import SesMail
 from grace.gateways.memory import MemoryAws, MemoryMacs, MemoryMail
 from grace.ports import Letter, Macs, Mail
+from grace.web.returned import undelivered_mail
 
 REGION = "eu-central-1"
 SENDER = "grace@ops.example"
@@ -140,6 +142,18 @@ def test_a_letter_goes_to_one_person_untracked_and_tagged() -> None:
     assert set(said["ConfigurationOverrides"]["Tracking"].values()) == {"DISABLED"}
     assert said["EmailTags"] == [{"Name": "contract", "Value": "c-1"}]
     assert said["Content"]["Simple"]["Body"]["Text"] == {"Data": "text \u00fc", "Charset": "UTF-8"}
+
+
+def test_an_id_with_a_dot_goes_in_a_tag_as_ses_takes_it_and_comes_back_whole() -> None:
+    aws = MemoryAws({("sesv2", "send_email"): lambda **_: {"MessageId": "0100"}})
+    letter = replace(LETTER, tags={"contract": "c-abc234", "person": "ana.ruiz_b-2"})
+    SesMail(aws, sender=SENDER, configuration="grace", base_url="").send(letter)
+    [(_, _, said)] = aws.calls
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,256}", each["Value"]) for each in said["EmailTags"])
+    tags = {each["Name"]: [each["Value"]] for each in said["EmailTags"]}
+    came_back = undelivered_mail({"source": "aws.ses", "detail": {"eventType": "Bounce", "mail": {"tags": tags}}})
+    assert came_back
+    assert (came_back.contract_id, came_back.person) == ("c-abc234", "ana.ruiz_b-2")
 
 
 def test_a_deployment_without_a_sender_sends_no_mail() -> None:

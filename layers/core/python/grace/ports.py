@@ -198,7 +198,7 @@ class Macs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail to one person. `tags` come back with what happens to it (bounce, complaint): letters, digits, `_-.@`.
+    """One mail to one person. `tags` come back with what happens to it (bounce, complaint): small letters, digits, `_-.`.
 
     Its text is in no log: a link stands in it.
     """

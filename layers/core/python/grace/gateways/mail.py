@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grace.errors import AnswerLost, Unavailable
+from grace.model.mailtag import tagged
 from grace.ports import Aws, Letter
 
 _OFF = {"Tracking": {"OpenTrackingEnabled": "DISABLED", "ClickTrackingEnabled": "DISABLED"}}
@@ -40,7 +41,7 @@ class SesMail:
                 },
                 ConfigurationSetName=self._configuration,
                 ConfigurationOverrides=_OFF,
-                EmailTags=[{"Name": name, "Value": value} for name, value in letter.tags.items()],
+                EmailTags=[{"Name": name, "Value": tagged(value)} for name, value in letter.tags.items()],
             )
         except AnswerLost as exc:
             raise Unavailable(str(exc)) from exc

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from grace.model.approval import Undelivered
 from grace.model.base import Json
+from grace.model.mailtag import untagged
 
 _SOURCE = "aws.ses"
 _KINDS = {"Bounce": "bounce", "Complaint": "complaint", "Reject": "reject"}
@@ -35,7 +36,7 @@ def undelivered_mail(event: dict[str, Json]) -> Undelivered | None:
     if event.get("source") != _SOURCE:
         return None
     detail = _Detail.model_validate(event.get("detail"))
-    first = {name: values[0] for name, values in detail.mail.tags.items() if values}
+    first = {name: untagged(values[0]) for name, values in detail.mail.tags.items() if values}
     return Undelivered.model_validate(
         {
             "contract_id": first.get("contract", ""),
