@@ -82,7 +82,7 @@ def test_a_run_that_was_overtaken_loses_no_finding_and_leaves_the_others_pin() -
 
 
 def test_without_reading_anew_the_slower_of_two_runs_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing, "contended", lambda work: work())
+    monkeypatch.setattr(auditing, "contended", lambda work, _: work())
     with pytest.raises(Conflict):
         overlapping(scene(), writes="while it writes", slower=look)
 

@@ -38,6 +38,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present, with its zone (UTC)."""
 
+    def pause(self, longest: float) -> None:
+        """Wait for a random part of so many seconds (full jitter)."""
+
 
 class View(Protocol):
     """Items read together, each strongly consistent at its own read."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grace.errors import Conflict, Refused
-from grace.flow.loading import Loaded, advance, load, ticket_for
+from grace.errors import Refused
+from grace.flow.loading import Loaded, advance, contended, load, ticket_for
 from grace.flow.snapshot import verdict_due
 from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Via, Vote, counted
@@ -13,8 +13,6 @@ from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.entry import EntryDraft, ref
 from grace.model.metric import Metric
 from grace.ports import Services
-
-TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,7 @@ def cast(decision: Decision, person: Person, services: Services, *, via: Via, ge
         Conflict: the record stayed contended; nothing was recorded.
         NotFound: there is no such contract.
     """
-    for last in range(TRIES):
-        try:
-            return _vote(decision, person, services, via, generation)
-        except Conflict:
-            if last == TRIES - 1:
-                raise
-    raise Conflict("the approval stayed contended")
+    return contended(lambda: _vote(decision, person, services, via, generation), services)
 
 
 def _vote(decision: Decision, person: Person, services: Services, via: Via, generation: int | None) -> Answer:

@@ -66,7 +66,7 @@ def audit(services: Services, *, prefix: str, full: bool = False) -> Audited:
     )
     alarms = [issue for issue in found.issues if issue.alarm]
     _tell(alarms, gaps, pin, services)
-    contended(partial(_write, result, found, gaps, services, pin=pin, night=night, at=at))
+    contended(partial(_write, result, found, gaps, services, pin=pin, night=night, at=at), services)
     if alarms or gaps:
         first = alarms[0].what if alarms else f"{gaps[0].name} is silent"
         raise IntegrityError(f"the log: {len(alarms)} findings and {len(gaps)} silent parts; the first: {first}")

@@ -41,7 +41,7 @@ def close(call: Call, services: Services) -> Ticket:
     in between tells them twice rather than never.
     """
     told: set[str] = set()
-    return contended(lambda: _close(call.ticket, told, services))
+    return contended(lambda: _close(call.ticket, told, services), services)
 
 
 def _close(ticket: Ticket, told: set[str], services: Services) -> Ticket:

@@ -55,7 +55,7 @@ def execute(call: Call, services: Services) -> Ticket:
         ThirdPartyChange: the resource is neither as before nor as we would have left it.
         PermanentError: the service refused, or the effect is not to be seen.
     """
-    return contended(lambda: _execute(call.ticket, services))
+    return contended(lambda: _execute(call.ticket, services), services)
 
 
 def _execute(ticket: Ticket, services: Services) -> Ticket:
@@ -260,7 +260,7 @@ def _done(seen: _Seen, services: Services) -> Ticket:
     try:
         _write_done(seen, services)
     except Conflict:
-        contended(lambda: _write_done(_again(seen, services), services))
+        contended(lambda: _write_done(_again(seen, services), services), services)
     services.telemetry.count(Metric.ACTIONS_EXECUTED)
     return _went(seen.ticket)
 

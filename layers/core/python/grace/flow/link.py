@@ -237,4 +237,4 @@ def fail(opened: Opened, services: Services, *, entry: str = "approval.challenge
         )
         return MOST_FAILURES - used - 1
 
-    return contended(count)
+    return contended(count, services)

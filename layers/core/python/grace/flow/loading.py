@@ -16,7 +16,8 @@ from grace.ports import Services, View
 from grace.resources.base import OPT_IN_TAG
 
 T = TypeVar("T")
-TRIES = 4
+TRIES, FIRST_PAUSE = 5, 0.05
+"""How often it is tried, and how many seconds the first pause lasts at most: together less than one second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,20 @@ def ticket_for(contract: Contract, *, needs_approval: bool, rollback: int = 0) -
     )
 
 
-def contended(work: Callable[[], T]) -> T:
-    """Do it again at once, a few times, when somebody else wrote first; each try reads anew.
+def contended(work: Callable[[], T], services: Services) -> T:
+    """Do it again after a pause, a few times, when somebody else wrote first; each try reads anew.
 
-    What all contracts count in (those in flight, a playbook's hour) is written by many at once.
+    What all contracts count in (those in flight, a playbook's hour) is written by many at once. The pause has full jitter
+    and grows: those who collided do not collide again.
 
     Raises:
         Conflict: it stayed contended; the caller's own caller may come back later.
     """
-    for _ in range(TRIES - 1):
+    for done in range(TRIES - 1):
         try:
             return work()
         except Conflict:
-            continue
+            services.clock.pause(FIRST_PAUSE * 2**done)
     return work()
 
 

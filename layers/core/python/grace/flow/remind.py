@@ -49,7 +49,7 @@ def remind(reminder: Reminder, services: Services) -> bool:
     Raises:
         Unavailable: no link can be made now, so nothing is changed; the next sweep tries again.
     """
-    return contended(lambda: _again(reminder.contract_id, _Cause(reminder.urgency), services))
+    return contended(lambda: _again(reminder.contract_id, _Cause(reminder.urgency), services), services)
 
 
 def undelivered(what: Undelivered, services: Services) -> bool:
@@ -59,7 +59,7 @@ def undelivered(what: Undelivered, services: Services) -> bool:
         Whether that was news.
     """
     cause = _Cause(Urgency.UNREACHED, what.person, what.what)
-    return contended(lambda: _again(what.contract_id, cause, services))
+    return contended(lambda: _again(what.contract_id, cause, services), services)
 
 
 def _again(contract_id: str, cause: _Cause, services: Services) -> bool:

@@ -36,7 +36,7 @@ def judge(waiting: ShadowJudgement, services: Services) -> str:
     Raises:
         TransientError: the alarm or the resource could not be read now; the next sweep looks again.
     """
-    return contended(lambda: _judge(waiting, services))
+    return contended(lambda: _judge(waiting, services), services)
 
 
 def _judge(waiting: ShadowJudgement, services: Services) -> str:

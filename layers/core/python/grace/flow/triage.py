@@ -55,7 +55,9 @@ def triage(messages: Sequence[Message], services: Services, rulebook: Rulebook) 
         ordered = sorted(signals, key=lambda s: s.at)
         services.telemetry.about(group=group, corr=ordered[0].corr)
         parts = [ordered[n : n + TOGETHER] for n in range(0, len(ordered), TOGETHER)]
-        if not all(_done(partial(contended, partial(take, part, services, rulebook)), services) for part in parts):
+        if not all(
+            _done(partial(contended, partial(take, part, services, rulebook), services), services) for part in parts
+        ):
             failed += senders[group]
     services.telemetry.about()
     return failed
@@ -77,7 +79,7 @@ def quarantine(body: str, problem: InvalidSignal, services: Services) -> None:
     entry = EntryDraft(
         type="signal.quarantined", body={"key": pointer.key, "sha256": pointer.sha256, "field": problem.field[:200]}
     )
-    if contended(partial(_write_quarantined, pointer.sha256, entry, services)):
+    if contended(partial(_write_quarantined, pointer.sha256, entry, services), services):
         services.telemetry.count(Metric.QUARANTINED)
 
 

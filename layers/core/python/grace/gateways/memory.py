@@ -29,10 +29,16 @@ class MemoryClock:
     def __init__(self, at: datetime = datetime(2026, 1, 31, 12, tzinfo=UTC)) -> None:
         """Start at a moment."""
         self._at = at
+        self.pauses: list[float] = []
+        """How long each pause was at most; none of them takes any time."""
 
     def now(self) -> datetime:
         """Return the moment it stands at."""
         return self._at
+
+    def pause(self, longest: float) -> None:
+        """Keep what was asked for."""
+        self.pauses.append(longest)
 
     def advance(self, seconds: float) -> None:
         """Move forward."""
