@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.chromium import browser
+
+__all__ = ["browser"]
+
 # Credentials nobody can use, a region, and no way to find better ones. Account-based endpoints are off because moto
 # answers a DynamoDB stream on one with 404.
 AWS_ENVIRONMENT = {

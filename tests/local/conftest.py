@@ -10,12 +10,9 @@ import pytest
 from infra.local.deploy import clients
 from infra.local.engine import Engine, EngineState
 from infra.local.reconcile import Clients
-from tests.browser.conftest import browser
 from tests.local.deployed import Deployed, deployed, now
 from tests.local.rig import isolated_root
 from tests.support import issuer as issuers
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")

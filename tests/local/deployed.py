@@ -127,6 +127,8 @@ def deployed(engine: EngineState, root: Path, aws: Clients, folder: Path, issuer
         aws("ses").verify_email_identity(EmailAddress=address)
     context = {
         "people": str(people),
+        # The playbook of the contracts that ask: in shadow nobody would be asked about them.
+        "modes": json.dumps({"roll_back_lambda_alias": "approval"}),
         "mail": json.dumps({"sender": SENDER, "base_url": page_address(engine)}),
         "oidc": Provider(issuer=issuer.address, client_id=issuers.CLIENT).model_dump_json(),
     }
