@@ -24,10 +24,13 @@ from grace.model.approval import Approval
 from grace.model.catalogue import Catalogue
 from grace.model.contract import Call, ContractHead, Ticket
 from grace.model.entry import ref
+from grace.model.policy import PolicySource
 from grace.model.signal import MetricRef
 from grace.ports import AlarmFacts, SeriesRequest
 from grace.settings import Settings
 from grace.stores import keys
+from infra.catalogue import policy_of
+from infra.config import deployment
 from infra.constructs.floor_plan import DOORS
 from infra.constructs.layers import ROOT
 from tests.bench.wire import REGION, Wire
@@ -49,6 +52,7 @@ SETTINGS = Settings(
     contract_function="grace-contract",
     execute_role=f"arn:aws:iam::{ACCOUNT}:role/grace-execute",
     rollback_role=f"arn:aws:iam::{ACCOUNT}:role/grace-rollback",
+    home=f"{ACCOUNT}/{REGION}",
 )
 
 
@@ -78,8 +82,9 @@ class Incident:
     def __post_init__(self) -> None:
         self.scene = Scene(self.playbook, works=self.works)
         self.scene._unguarded = lambda effect: []  # type: ignore[method-assign]
-        self.services = InProcess(self.wire, self.scene.clock, self.scene.catalogue)
-        self.onlooker = InProcess(Wire(), self.scene.clock, self.scene.catalogue)
+        catalogue = self.scene.catalogue.model_copy(update={"policy": _policy()})
+        self.services = InProcess(self.wire, self.scene.clock, catalogue)
+        self.onlooker = InProcess(Wire(), self.scene.clock, catalogue)
         self.wire.handlers = self.scene.aws.handlers | self._handlers()
         self.wire.wakes = {
             ("lambda", "invoke"): self._asked,
@@ -244,6 +249,12 @@ def account() -> Iterator[None]:
 def doors() -> dict[str, ModuleType]:
     """The handlers of `functions/`, loaded as Lambda does: by file."""
     return {door.name: _module(door.name) for door in DOORS}
+
+
+@cache
+def _policy() -> PolicySource:
+    """What a fresh deployment bundles."""
+    return policy_of(deployment({}))
 
 
 def _module(name: str) -> ModuleType:
