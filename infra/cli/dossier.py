@@ -8,7 +8,7 @@ from typing import Any
 from grace.errors import NotFound
 from grace.model.approval import Approval, Vote
 from grace.model.base import Item
-from grace.model.contract import Contract, ContractHead
+from grace.model.contract import BeforeLine, Contract, ContractHead
 from grace.model.entry import Entry, ref
 from grace.model.mission import Mission
 from grace.model.records import Evidence, GuardReading, Lease, Observation, Outcome, ShadowJudgement, Step
@@ -43,6 +43,12 @@ class Dossier:
     def observed(self) -> dict[str, Observation]:
         """What was measured after the action, by the expectation's id."""
         return {seen.id: seen for seen in self.deciding.observations} if self.deciding else {}
+
+    @property
+    def before_action(self) -> dict[str, BeforeLine]:
+        """What each promised series said directly before the action, by the expectation's id."""
+        acted = next((step.baseline for step in self.steps if step.baseline), None)
+        return {line.id: line for line in acted.lines} if acted else {}
 
     @property
     def guards(self) -> tuple[GuardReading, ...]:

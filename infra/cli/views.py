@@ -192,7 +192,9 @@ def _promises(found: Dossier) -> RenderableType:
             table.add_row("", Text("not measured yet", style="dim"))
             continue
         kept = f"  ({seen.supporting} of {seen.samples} samples kept it)" if seen.samples else ""
-        table.add_row("", f"expected {seen.expected}; observed {seen.observed}{kept}")
+        was = found.before_action.get(line.id)
+        then = f"directly before the action {was.observed}; " if was and was.samples else ""
+        table.add_row("", f"expected {seen.expected}; {then}observed {seen.observed}{kept}")
         table.add_row("", Text(f"asked: {seen.source}", style="dim"))
         if seen.note:
             table.add_row("", Text(seen.note, style="yellow"))

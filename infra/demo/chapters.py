@@ -76,7 +76,9 @@ class Chapters:
         self._seen.add(phase)
         for seen in found.deciding.observations:
             mark = "done" if seen.result == "passed" else "bad"
-            self._telling.say(f"{seen.predicate}: {seen.observed}", mark)
+            was = found.before_action.get(seen.id)
+            then = f", before the action {was.observed}" if was and was.samples else ""
+            self._telling.say(f"{seen.predicate}: {seen.observed}{then}", mark)
 
     def _judged(self, body: dict[str, Any], _found: Dossier) -> None:
         self._telling.say(f"verdict: {body['verdict']}", "done" if body["verdict"] == "verified" else "bad")

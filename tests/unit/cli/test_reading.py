@@ -9,7 +9,7 @@ import pytest
 
 from grace.model.contract import Contract, ContractHead, ContractStatus
 from grace.model.mission import Mission
-from grace.model.records import Evidence
+from grace.model.records import Evidence, Step
 from infra.cli import wording
 from infra.cli.dossier import dossier
 from tests.support.scenes import Scene
@@ -49,6 +49,18 @@ def test_show_tells_every_promise_with_predicate_expected_observed_and_source(
     for each in seen:
         for part in (each.predicate, f"expected {each.expected}", f"observed {each.observed}", f"asked: {each.source}"):
             assert " ".join(part.split()) in text
+
+
+def test_show_tells_what_a_series_was_directly_before_the_action(grace: Command, deployed: Deployed) -> None:
+    world = shop()
+    contract = incident(world)
+    text = shown(grace, world, deployed, contract)
+    kept = need(world, Step, contract, "execute").baseline
+    assert kept is not None
+    measured = [line for line in kept.lines if line.samples]
+    assert measured
+    for line in measured:
+        assert f"directly before the action {line.observed}; observed" in text
 
 
 def test_show_tells_what_happened_to_what_whether_it_is_safe_and_what_next(grace: Command, deployed: Deployed) -> None:
