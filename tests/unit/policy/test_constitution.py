@@ -159,6 +159,12 @@ def test_a_policy_that_fails_while_it_is_asked_allows_nothing() -> None:
         asked(policies(failing))
 
 
+def test_a_policy_with_a_hole_in_it_allows_nothing() -> None:
+    """Nobody fills it in, so a forbid with one would forbid nothing."""
+    with pytest.raises(PolicyUnreadable, match="templates"):
+        policies(own('@id("team.who") @reason("x") forbid (principal == ?principal, action, resource);'))
+
+
 @pytest.mark.parametrize("condition", [r'resource.hasTag("te\u{61}m")', "resource.hasTag(context.diagnosis)"])
 def test_policy_sees_every_tag_however_it_names_it(condition: str) -> None:
     forbid = own(

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cedarpy
@@ -17,6 +18,7 @@ _ID = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
 _REACH = re.compile(r"\b(reach|dependents)\b")
 _ANNOTATIONS = frozenset({"id", "reason"})
 _OURS = ("constitution", "calendar", "default")
+_UNLINKED = "templates are not linked to anything here: write the policy out"
 _FIXED = ("constitution.cedar", "calendar.cedar")
 """Files of Grace that nobody replaces."""
 
@@ -48,9 +50,10 @@ class CedarPolicy:
         try:
             self._policies = cedarpy.PolicySet.from_str(text)
             self._schema = cedarpy.Schema.from_str(schema)
-            self._reasons = {each.number: each.annotations for each in _written(text)}
         except ValueError as exc:
             raise PolicyUnreadable(f"the policies cannot be read: {exc}") from exc
+        if self._policies.templates():
+            raise PolicyUnreadable(f"the policies cannot be read: {_UNLINKED}")
 
     def visible(self, tags: dict[str, str]) -> dict[str, str]:
         """Return the tags that a policy names, for the record; policy itself is always asked with all of them."""
@@ -80,12 +83,19 @@ class CedarPolicy:
         if result.diagnostics.errors:
             # Cedar leaves out a policy that fails; a forbid that was left out would be a permission.
             raise PolicyUnreadable(f"policy failed on {question.action}: {result.diagnostics.errors[0]}")
-        decided = sorted((self._reasons[each] for each in result.diagnostics.reasons), key=lambda found: found["id"])
+        names = result.diagnostics.id_annotations_by_reason
+        decided = sorted(result.diagnostics.reasons, key=names.__getitem__)
+        allowed = result.decision is cedarpy.Decision.Allow
         return PolicyAnswer(
-            allowed=result.decision is cedarpy.Decision.Allow,
-            policies=tuple(found["id"] for found in decided),
-            reasons=tuple(found.get("reason", "") for found in decided),
+            allowed=allowed,
+            policies=tuple(names[each] for each in decided),
+            reasons=() if allowed else tuple(self._reasons[each] for each in decided),
         )
+
+    @cached_property
+    def _reasons(self) -> dict[str, str]:
+        """What each policy says for people; told of denials alone, so it is read from the text when there is one."""
+        return {each.number: each.annotations.get("reason", "") for each in _written(self._text)}
 
 
 def problems(files: Iterable[PolicyFile], schema: str, ours: Collection[PolicyFile] = ()) -> list[str]:
@@ -130,7 +140,7 @@ def _faults(policy: _Written, file: PolicyFile, owner: dict[str, str]) -> Iterat
 def _written(text: str) -> Iterator[_Written]:
     document: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
     if document.get("templates"):
-        raise ValueError("templates are not linked to anything here: write the policy out")
+        raise ValueError(_UNLINKED)
     for number, policy in document["staticPolicies"].items():
         yield _Written(number, policy["effect"], policy.get("annotations", {}))
 
@@ -142,22 +152,22 @@ def _told(error: cedarpy.ValidationError, names: dict[str, str]) -> str:
     return sentence
 
 
-def _uid(kind: str, name: str) -> str:
-    return f"Grace::{kind}::{json.dumps(name)}"
+def _uid(kind: str, name: str) -> dict[str, str]:
+    return {"type": f"Grace::{kind}", "id": name}
 
 
 def _entities(question: Question) -> list[dict[str, Any]]:
     kind, name = question.principal
-    groups = [{"type": "Grace::Group", "id": group} for group in question.groups]
+    groups = [_uid("Group", group) for group in question.groups]
     return [
         {
-            "uid": {"type": f"Grace::{kind}", "id": name},
+            "uid": _uid(kind, name),
             "attrs": {"name": name} if kind == "Person" else {},
             "parents": groups,
         },
         *({"uid": group, "attrs": {}, "parents": []} for group in groups),
         {
-            "uid": {"type": "Grace::Resource", "id": question.resource},
+            "uid": _uid("Resource", question.resource),
             "attrs": question.attributes,
             "parents": [],
             "tags": question.tags,

@@ -86,7 +86,7 @@ class Question(Model):
 class PolicyAnswer(Model):
     """Whether it is allowed, and the policies that decided: those that permit, or those that forbid.
 
-    Denied by none, nothing permits it. `reasons` are the policies' own words, in the same order.
+    Denied by none, nothing permits it. `reasons` of a denial are the policies' own words, in the same order.
     """
 
     allowed: bool
