@@ -18,7 +18,7 @@ from grace.stores.calling import Patience, Tries
 from grace.stores.errors import Cancelled
 from grace.stores.keys import PARTITION, SORT, Key, Table
 from grace.stores.plan import Check, Plan, Transaction, plan
-from grace.stores.rows import Row, Rows, item_of
+from grace.stores.rows import Items, Row, item_of
 
 T = TypeVar("T", bound=Item)
 Attributes = dict[str, dict[str, Any]]
@@ -52,7 +52,7 @@ class DynamoStore:
         self._patience = patience or Patience()
         self._lane_heads: dict[int, LaneHead] = {}
 
-    def read(self, *refs: Ref[Any], stream: str = "") -> Rows:
+    def read(self, *refs: Ref[Any], stream: str = "") -> Items:
         """Read items, and the head of the lane of `stream`'s family, consistently and in one call (up to 100 keys)."""
         wanted = {ref: keys.key(ref) for ref in refs}
         lane = lane_of(stream, self._lanes) if stream else None
@@ -60,7 +60,9 @@ class DynamoStore:
         found = self._get([*wanted.values(), *lane_keys], Tries(self._patience))
         if lane is not None:
             self._lane_heads[lane] = _lane_head(lane, found.get(lane_keys[0]))
-        return Rows({ref: _row(found[key]) if key in found else None for ref, key in wanted.items()})
+        return Items(
+            {ref: item_of(ref.kind, _row(found[key])) if key in found else None for ref, key in wanted.items()}
+        )
 
     def members(self, kind: type[T], *ids: str) -> list[T]:
         """Return all items of a class below the first of its ids, in key order; a query per megabyte."""

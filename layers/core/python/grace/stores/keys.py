@@ -182,4 +182,4 @@ def open_partitions(kind: type[Item]) -> tuple[str, ...]:
 
 def instant(at: datetime) -> str:
     """Return a time as text whose order is the order of time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

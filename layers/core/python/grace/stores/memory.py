@@ -1,13 +1,13 @@
 """`ports.Store` and `ports.Vault` in memory: the same conditions and the same errors, for tests and benchmarks.
 
-Items are kept as the same rows as in DynamoDB and parsed at each read, so what survives here survives there. Pure.
+Items are kept as the same rows as in DynamoDB and read from these alone, so what survives here survives there. Pure.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from grace.errors import Conflict, IntegrityError, NotFound, StaleFence
 from grace.ledger.lanes import LaneHead, lane_of
@@ -19,7 +19,7 @@ from grace.model.entry import Commit, Committed, Entry, Ref
 from grace.stores import keys
 from grace.stores.keys import Key
 from grace.stores.plan import Plan, Transaction, plan
-from grace.stores.rows import Row, Rows, item_of
+from grace.stores.rows import Items, Row, item_of
 
 T = TypeVar("T", bound=Item)
 
@@ -32,17 +32,16 @@ class MemoryStore:
         self._lanes = lanes
         self._lock = Lock()
         self._partitions: dict[str, dict[str, Row]] = {}
+        self._parsed: dict[Key, tuple[Row, Item]] = {}
         self._open: dict[str, dict[Key, str]] = {}
         self._entries: dict[Key, bytes] = {}
         self._lane_heads: dict[int, LaneHead] = {}
         self._commands: dict[Key, int] = {}
 
-    def read(self, *refs: Ref[Any], stream: str = "") -> Rows:  # noqa: ARG002 - the port's, for stores with lanes afar
+    def read(self, *refs: Ref[Any], stream: str = "") -> Items:  # noqa: ARG002 - the port's, for stores with lanes afar
         """Read items, all at one moment. There is no lane head to fetch, so `stream` changes nothing."""
-        wanted = {ref: keys.key(ref) for ref in refs}
         with self._lock:
-            found = {ref: self._row(key) for ref, key in wanted.items()}
-        return Rows(found)
+            return Items({ref: self._item(ref) for ref in refs})
 
     def members(self, kind: type[T], *ids: str) -> list[T]:
         """Return all items of a class below the first of its ids, in key order."""
@@ -120,11 +119,23 @@ class MemoryStore:
     def _row(self, key: Key) -> Row | None:
         return self._partitions.get(key.pk, {}).get(key.sk)
 
+    def _item(self, where: Ref[T]) -> T | None:
+        """Return what a row says. It is parsed at its first read alone: nobody can change an item."""
+        row = self._row(keys.key(where))
+        if row is None:
+            return None
+        parsed = self._parsed.get(row.key)
+        if parsed is None or parsed[0] is not row:
+            parsed = self._parsed[row.key] = row, item_of(where.kind, row)
+        return cast("T", parsed[1])
+
     def _done_before(self, planned: Plan, transaction: Transaction) -> int | None:
         if transaction.command:
             return self._commands.get(transaction.command.key)
         row = self._row(transaction.rows[0].key)
-        stored = planned.done_by(item_of(type(transaction.head), row)) if row else None
+        if row is None or row.version == transaction.expected[0]:
+            return planned.done
+        stored = planned.done_by(item_of(type(transaction.head), row))
         return planned.done if stored is None else stored
 
     def _check(self, transaction: Transaction) -> None:

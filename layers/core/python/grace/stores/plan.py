@@ -18,7 +18,7 @@ from grace.ledger.replay import LATEST, difference
 from grace.model.base import SCHEMA_VERSION, Head, Item, Json
 from grace.model.entry import Change, Commit
 from grace.stores import keys
-from grace.stores.rows import Row, check_readable, row_of
+from grace.stores.rows import Row, check_readable, next_row_of, row_of
 from grace.stores.rules import check_past, check_transition
 
 REMEMBERED = timedelta(days=400)
@@ -143,13 +143,11 @@ def plan(commit: Commit, lanes: int) -> Plan:
         lined.append((change, _lines(commit, change, sum(len(lines) for _, lines in lined))))
     if any(isinstance(item, Head) for item in commit.items):
         raise InvalidCommit("a head is changed with entries of its own, never as one of the items")
-    for item in commit.items:
-        check_readable(item)
     found = Plan(
         commit=commit,
         lane=lane_of(commit.head.family, lanes),
         changes=tuple(lined),
-        rows=tuple(row_of(_next(item, 1)) for item in commit.items),
+        rows=tuple(next_row_of(item) for item in commit.items),
         expected=tuple(item.version for item in commit.items),
         checks=(*(_seen(item) for item in commit.unchanged), *(Check(keys.key(ref), 0) for ref in commit.absent)),
     )

@@ -36,25 +36,37 @@ class Row:
     open: tuple[str, str] | None = None
 
 
-def check_readable(item: Item) -> None:
-    """Refuse an item that could not be read again: a changed copy of a document is not checked when it is made.
+def check_readable(item: Item) -> str:
+    """Return an item's document, or refuse one that could not be read again.
+
+    A changed copy of an item is not checked when it is made.
 
     Raises:
         InvalidCommit: naming the field whose value is not of its kind.
     """
     try:
-        type(item).model_validate_json(item.model_dump_json(warnings="error"))
+        doc = item.model_dump_json(exclude=_BESIDE, warnings="error")
+        type(item).model_validate_json(doc)
     except ValidationError as exc:
         raise InvalidCommit(f"{type(item).__name__} {'/'.join(item.ids)} cannot be stored: {_first(exc)}") from exc
     except ValueError as exc:
         raise InvalidCommit(f"{type(item).__name__} {'/'.join(item.ids)} cannot be stored: {exc}") from exc
+    return doc
 
 
 def row_of(item: Item) -> Row:
     """Return the row of an item as it stands, version included; it has passed `check_readable`."""
+    return _row(item, item.version, item.model_dump_json(exclude=_BESIDE))
+
+
+def next_row_of(item: Item) -> Row:
+    """Return the row of an item as the version after the one it carries; raises `InvalidCommit` as `check_readable`."""
+    return _row(item, item.version + 1, check_readable(item))
+
+
+def _row(item: Item, version: int, doc: str) -> Row:
     fence = item.fence if isinstance(item, (ContractHead, Lease)) else None
-    doc = item.model_dump_json(exclude=_BESIDE)
-    return Row(keys.key_of(item), SCHEMA_VERSION, item.version, doc, fence, keys.open_index(item))
+    return Row(keys.key_of(item), SCHEMA_VERSION, version, doc, fence, keys.open_index(item))
 
 
 def item_of(kind: type[T], row: Row) -> T:
@@ -80,12 +92,12 @@ def _first(exc: ValidationError) -> str:
     return f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
 
 
-class Rows:
-    """`ports.View` over rows that were read together."""
+class Items:
+    """`ports.View` over items that were read together."""
 
-    def __init__(self, wanted: Mapping[Ref[Item], Row | None]) -> None:
-        """Turn every row into its item at once, so that a shape we cannot read is found before anything is done."""
-        self._items = {where: None if row is None else item_of(where.kind, row) for where, row in wanted.items()}
+    def __init__(self, items: Mapping[Ref[Item], Item | None]) -> None:
+        """Keep the items, all of them: a shape we cannot read is found before anything is done."""
+        self._items = items
 
     def get(self, ref: Ref[T]) -> T | None:
         """Return the item, or None when it is not there; a KeyError for one that was not read."""
