@@ -7,9 +7,11 @@ numbers come out on every engine and each can be recomputed from the recorded ev
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import repeat
+from operator import lt, mod
 from statistics import fmean
 from typing import Literal
 
@@ -35,9 +37,9 @@ class Series:
             raise ValueError(f"a period is a positive number of seconds, got {self.period}")
         if len(self.timestamps) != len(self.values):
             raise ValueError(f"{len(self.timestamps)} timestamps but {len(self.values)} values")
-        if any(t % self.period for t in self.timestamps):
+        if any(map(mod, self.timestamps, repeat(self.period))):
             raise ValueError(f"timestamps must be multiples of the period of {self.period} s")
-        if any(a >= b for a, b in pairwise(self.timestamps)):
+        if not all(map(lt, self.timestamps, self.timestamps[1:])):
             raise ValueError("timestamps must ascend, each one once")
         if not all(map(math.isfinite, self.values)):
             raise ValueError("values must be finite; a missing value is a gap")
@@ -56,18 +58,16 @@ class Series:
             cell = timestamp - timestamp % period
             if cells.setdefault(cell, value) != value:
                 raise ValueError(f"two different values, {cells[cell]} and {value}, for the period starting at {cell}")
-        ordered = sorted(cells.items())
-        return cls(period, tuple(t for t, _ in ordered), tuple(v for _, v in ordered))
+        ordered = tuple(sorted(cells))
+        return cls(period, ordered, tuple(cells[t] for t in ordered))
 
     def __len__(self) -> int:
         return len(self.timestamps)
 
     def between(self, start: int, end: int) -> Series:
         """The datapoints whose whole period lies within [start, end), so that no datapoint mixes in what is outside."""
-        kept = [
-            (t, v) for t, v in zip(self.timestamps, self.values, strict=True) if start <= t and t + self.period <= end
-        ]
-        return Series(self.period, tuple(t for t, _ in kept), tuple(v for _, v in kept))
+        first, past = bisect_left(self.timestamps, start), bisect_right(self.timestamps, end - self.period)
+        return Series(self.period, self.timestamps[first:past], self.values[first:past])
 
     def filled(self, start: int, end: int, missing: Fill) -> Series:
         """`between(start, end)` with every missing period of the grid filled as the rule says.

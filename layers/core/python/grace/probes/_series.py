@@ -161,17 +161,18 @@ def values(
     Raises:
         ValueError: the source gave two values for one period.
     """
-    period = series[0].period
-    empty = Series.of(period, ())
     if window is None:
+        empty = Series.of(series[0].period, ())
         return empty, empty
-    read_ones = [
-        Series.of(period, seen.points.get(metric.key, ())).between(window.start, window.end) for metric in series
-    ]
-    if len(read_ones) == 2:
-        quotient = ratio(read_ones[0], read_ones[1], missing)
+    first, *below = _within(series, window, seen)
+    if below:
+        quotient = ratio(first, below[0], missing)
         return quotient, quotient
-    return read_ones[0], read_ones[0].filled(window.start, window.end, missing)
+    return first, first.filled(window.start, window.end, missing)
+
+
+def _within(series: tuple[MetricRef, ...], window: Window, seen: Seen) -> list[Series]:
+    return [seen.series(metric).between(window.start, window.end) for metric in series]
 
 
 def reduce_to_one(
@@ -186,9 +187,7 @@ def reduce_to_one(
         return None
     if how != "ratio_of_sums":
         return _REDUCE[how](filled.values)
-    above, below = (
-        Series.of(metric.period, seen.points.get(metric.key, ())).between(window.start, window.end) for metric in series
-    )
+    above, below = _within(series, window, seen)
     pairs = align(above.at(below.timestamps, missing), below)
     total = sum(denominator for _, _, denominator in pairs)
     return sum(numerator for _, numerator, _ in pairs) / total if total else None

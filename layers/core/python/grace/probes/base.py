@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from grace import registry
+from grace.evidence.series import Series
 from grace.evidence.settle import publish_seconds
 from grace.model.base import Json, Model
 from grace.model.contract import Contract, Window
 from grace.model.expectation import Expectation
 from grace.model.records import Observation
 from grace.model.resource import ResourceRef
-from grace.model.signal import SeriesKey, Signal
+from grace.model.signal import MetricRef, SeriesKey, Signal
 from grace.ports import AlarmFacts, Alarms, Aws, Clock, Fetch, Metrics, SeriesRequest
 from grace.resources.base import Restorable
 
@@ -130,6 +131,14 @@ class Seen:
     points: Mapping[SeriesKey, Sequence[tuple[int, float]]] = field(default_factory=dict)
     alarms: Mapping[str, AlarmFacts | None] = field(default_factory=dict)
     trouble: Mapping[str, str] = field(default_factory=dict)
+    _series: dict[SeriesKey, Series] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def series(self, metric: MetricRef) -> Series:
+        """Return the points of a series; raises ValueError when the source gave two values for one period."""
+        key = metric.key
+        if key not in self._series:
+            self._series[key] = Series.of(metric.period, self.points.get(key, ()))
+        return self._series[key]
 
 
 def samples_after(count: int, period: int) -> int:
