@@ -22,8 +22,9 @@ def module_name(cloudformation_type: str) -> str:
     return "_".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower() for word in words)
 
 
+@cache
 def member(package: str, name: str) -> Any:
-    """Import one module of a registry and return an instance of its class.
+    """Import one module of a registry and return the instance of its class: one for a worker's life, it holds nothing.
 
     Only the module asked for is imported, so a cold start does not grow with the catalogue.
 

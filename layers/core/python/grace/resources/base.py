@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from grace import registry
@@ -27,14 +28,14 @@ CHANGED_BY_TAG = "grace:changed-by"
 """Who made the resource's newest change, with blanks between them: ids, mail addresses or IAM principals of people."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Captured(Generic[S]):
     """A state as read. `revision` is the service's own compare-and-set token, empty where it has none."""
 
     state: S
     revision: str = ""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical state."""
         return digest_of(self.state)
