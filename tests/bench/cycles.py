@@ -27,6 +27,8 @@ def measure() -> list[Row]:
     best = min(ours, key=lambda each: sum(each["seconds"]))
     rate, middle = HOW_MANY / sum(best["seconds"]), 1000 * median(best["seconds"])
     late, memory = 1000 * percentile(best["seconds"], 0.95), max(each["peak_mib"] for each in ours)
+    kept = max(each["kept_kib"] for each in ours)
+    keeps = f"VmHWM of the whole process that runs the cycles alone; {kept:.0f} KiB of it a cycle: stores in memory keep all"
     recorded = peers.RECORDED["peers"][PEER]
     how = f"{best['contracts']} alerts, each to its verified end, {best['entries']} log entries; best of {ROUNDS}"
     if theirs:
@@ -41,7 +43,7 @@ def measure() -> list[Row]:
         Row("P13", "verified cycles in process", "≥ 100/s", f"{rate:.0f}/s", rate >= 100, how),
         Row("P13", "against Chaos Toolkit's cycle", "more", f"{rate:.0f} to {peer:.0f}/s", rate > peer, against),
         Row("P13", "time of a cycle", "p50 < 20 ms", f"{middle:.1f} ms", middle < 20, f"p95 {late:.1f} ms"),
-        Row("P13", "peak memory", "< 120 MiB", f"{memory:.0f} MiB", memory < 120, "of the whole process"),
+        Row("P13", "peak memory", "< 120 MiB", f"{memory:.0f} MiB", memory < 120, keeps),
     ]
 
 
