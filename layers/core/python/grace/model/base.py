@@ -52,13 +52,16 @@ Json = Any
 """A JSON value that came from or goes to a place we do not type (an event's payload, a resource's own field)."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(value: Json) -> bytes:
     """Return the canonical JSON bytes of `value`: UTF-8, sorted keys, no white space.
 
     Raises:
         ValueError: for NaN and infinities, which JSON has no words for.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def sha256_hex(data: bytes) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.model.base import Item
 from grace.model.entry import Ref
@@ -30,8 +30,7 @@ EXPIRES = "ttl"
 """The attribute by which the log table forgets command ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """The address of one row."""
 
     table: Table
@@ -100,12 +99,11 @@ def key(where: Ref[Any]) -> Key:
         ValueError: for another number of ids than the class has, or an empty one.
     """
     place = _PLACES[where.kind.__name__]
-    wanted = place.pk.endswith("#") + place.sk.endswith("#")
-    if len(where.ids) != wanted or not all(where.ids):
-        raise ValueError(f"{where.kind.__name__} has {wanted} ids, none of them empty, not {where.ids}")
-    rest = list(where.ids)
-    pk = place.pk + (rest.pop(0) if place.pk.endswith("#") else "")
-    sk = place.sk + (rest.pop(0).zfill(place.digits) if place.sk.endswith("#") else "")
+    in_pk, in_sk = place.pk.endswith("#"), place.sk.endswith("#")
+    if len(where.ids) != in_pk + in_sk or not all(where.ids):
+        raise ValueError(f"{where.kind.__name__} has {in_pk + in_sk} ids, none of them empty, not {where.ids}")
+    pk = place.pk + where.ids[0] if in_pk else place.pk
+    sk = place.sk + where.ids[-1].zfill(place.digits) if in_sk else place.sk
     return Key(Table.STATE, pk, sk)
 
 

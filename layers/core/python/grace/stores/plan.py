@@ -23,6 +23,7 @@ from grace.stores.rules import check_past, check_transition
 
 REMEMBERED = timedelta(days=400)
 """How long the command of an endless stream is kept: longer than any of ours can come again."""
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 ROOM = 100
 """The actions one DynamoDB transaction holds."""
 
@@ -214,4 +215,4 @@ def _check_room(found: Plan) -> None:
 
 
 def _milliseconds(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (at - _EPOCH) // _MILLISECOND

@@ -81,10 +81,9 @@ def item_of(kind: type[T], row: Row) -> T:
             f"{where} has schema version {row.v}; this code reads {SCHEMA_VERSION - 1}-{SCHEMA_VERSION}"
         )
     try:
-        item = kind.model_validate_json(row.doc)
+        return kind.model_validate_json(f'{row.doc[:-1]},"v":{row.v},"version":{row.version}}}')
     except ValidationError as exc:
         raise IntegrityError(f"{where} is not a {kind.__name__}: {_first(exc)}") from exc
-    return item.model_copy(update={"v": row.v, "version": row.version})
 
 
 def _first(exc: ValidationError) -> str:
