@@ -14,7 +14,7 @@ from grace.flow.preview import felt, preview
 from grace.flow.shadow import to_judge
 from grace.flow.snapshot import verdict_due
 from grace.flow.standing import effective
-from grace.model.base import Json, canonical
+from grace.model.base import Json, sha256_hex
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode
 from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
@@ -53,16 +53,19 @@ def draft(request: DraftRequest, services: Services, rulebook: Rulebook) -> str 
         return None
     if composed is None:
         return None
-    contract, shown = composed
+    contract, digest, shown = composed
     services.telemetry.about(mission_id=mission.mission_id, contract_id=contract.contract_id, corr=mission.corr)
-    _write(mission, contract, shown, services)
-    return _start(contract, services)
+    _write(mission, contract, digest, shown, services)
+    return _start(contract, digest, services)
 
 
 def _compose(
     mission: Mission, signal: Signal, services: Services, rulebook: Rulebook
-) -> tuple[Contract, Preview | None] | None:
-    """Return the contract's body, with what people are shown if they are asked; None when the alarm has recovered."""
+) -> tuple[Contract, str, Preview | None] | None:
+    """Return the contract's body and its digest, with what people are shown if they are asked.
+
+    None when the alarm has recovered.
+    """
     look = Look(services)
     alarm = look.alarms.describe(signal.subject) if signal.is_alarm else None
     if alarm and alarm.state == "OK":
@@ -85,15 +88,16 @@ def _compose(
     deed = Deed(chosen.act, chosen.before.state, plan.parameters)
     reach = felt(contract, chosen.kind, look, services) if asks_reach(contract, services) else None
     contract = drafted(contract, deed, chosen.tags, view, services, reach=reach)
-    size = len(canonical(contract.model_dump(mode="json")))
+    sealed = contract.sealed()
+    size, digest = len(sealed), sha256_hex(sealed)
     if size > BODY_BYTES:
         raise Refused("too_large", f"the contract would be {size} bytes, {BODY_BYTES} are allowed: promise less in one")
     if contract.mode is Mode.SHADOW or not asks(contract):
-        return contract, None
-    return contract, preview(contract, chosen, alarm, look=look, services=services)
+        return contract, digest, None
+    return contract, digest, preview(contract, chosen, alarm, look=look, services=services)
 
 
-def _write(mission: Mission, contract: Contract, shown: Preview | None, services: Services) -> None:
+def _write(mission: Mission, contract: Contract, digest: str, shown: Preview | None, services: Services) -> None:
     """Write contract and mission in one transaction. In shadow it never acts, and is judged later."""
     at = contract.created_at
     shadow = contract.mode is Mode.SHADOW
@@ -104,7 +108,7 @@ def _write(mission: Mission, contract: Contract, shown: Preview | None, services
         resource=contract.resource.arn,
         tier=contract.tier,
         status=ContractStatus.DRAFTED,
-        digest=contract.digest(),
+        digest=digest,
         created_at=at,
         updated_at=at,
         deadline=contract.deadline,
@@ -209,12 +213,12 @@ def _started(key: str, services: Services) -> str:
     head_ref, body_ref = ref(ContractHead, key), ref(Contract, key)
     view = services.store.read(head_ref, body_ref)
     head, contract = view.need(head_ref), view.need(body_ref)
-    return _start(contract, services) if head.status is ContractStatus.DRAFTED else key
+    return _start(contract, head.digest, services) if head.status is ContractStatus.DRAFTED else key
 
 
-def _start(contract: Contract, services: Services) -> str:
+def _start(contract: Contract, digest: str, services: Services) -> str:
     if contract.mode is not Mode.SHADOW:
-        ticket = ticket_for(contract, needs_approval=asks(contract))
+        ticket = ticket_for(contract, needs_approval=asks(contract), digest=digest)
         services.workflow.start(execution_name(ticket), ticket)
     return contract.contract_id
 

@@ -47,12 +47,15 @@ def load(ticket: Ticket, services: Services, *more: Ref[Any]) -> Loaded:
     return Loaded(head, contract, view, at)
 
 
-def ticket_for(contract: Contract, *, needs_approval: bool, rollback: int = 0) -> Ticket:
-    """Return the ticket an execution starts with; it follows from the contract alone, so starting twice is the same."""
+def ticket_for(contract: Contract, *, needs_approval: bool, rollback: int = 0, digest: str = "") -> Ticket:
+    """Return the ticket an execution starts with; it follows from the contract alone, so starting twice is the same.
+
+    `digest` is the contract's, where its head is at hand.
+    """
     return Ticket(
         contract_id=contract.contract_id,
         mission_id=contract.mission_id,
-        digest=contract.digest(),
+        digest=digest or contract.digest(),
         corr=contract.corr,
         resource=contract.resource.arn,
         playbook=contract.playbook,

@@ -171,9 +171,13 @@ class Contract(Item):
         claims = {self.requested_by, *self.caused_by}
         return frozenset(claims | {person.id for claim in claims if (person := directory.by_claim(claim))})
 
+    def sealed(self) -> bytes:
+        """Return the canonical bytes of everything but the store's own bookkeeping."""
+        return canonical(self.model_dump(mode="json", exclude={"version"}))
+
     def digest(self) -> str:
-        """Return the SHA-256 over the canonical bytes of everything but the store's own bookkeeping."""
-        return sha256_hex(canonical(self.model_dump(mode="json", exclude={"version"})))
+        """Return the SHA-256 over the bytes that are sealed."""
+        return sha256_hex(self.sealed())
 
 
 class Pointer(Model):
