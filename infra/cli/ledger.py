@@ -6,7 +6,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -183,7 +183,7 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
             whole=not arguments.since_pin,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    report = replace(report, findings=(*report.findings, *_denied(kept, log)))
+    report = report._replace(findings=(*report.findings, *_denied(kept, log)))
     if report.sound:
         log.keep()
     if arguments.json:

@@ -8,7 +8,6 @@ state machine's own retries take up, and where those end the sweep does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -326,7 +325,7 @@ def test_without_the_sweep_an_order_that_nobody_carried_out_is_lost(monkeypatch:
 
 def test_a_verdict_without_a_measurement_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def always(results: Sequence[Any], guards: Any) -> Any:
-        return replace(decide(results, guards), kind=VerdictKind.VERIFIED)
+        return decide(results, guards)._replace(kind=VerdictKind.VERIFIED)
 
     monkeypatch.setattr(verify, "decide", always)
     life = Life(Scene("scale_out_group", works=False))

@@ -90,13 +90,7 @@ class Reality:
         if alarm is None or name not in {alarm.arn, alarm.name}:
             return None
         if self.fixed_at and alarm.metric and self.clock.now() >= self._quiet_at(alarm.metric.period):
-            return AlarmFacts(
-                **{
-                    **{key: getattr(alarm, key) for key in AlarmFacts.__slots__},
-                    "state": "OK",
-                    "changed_at": self._quiet_at(alarm.metric.period),
-                }
-            )
+            return alarm._replace(state="OK", changed_at=self._quiet_at(alarm.metric.period))
         return alarm
 
     def in_alarm(self) -> list[AlarmFacts]:

@@ -294,7 +294,7 @@ def test_a_row_edited_behind_the_logs_back_is_named(
     ):
         before = rows[sk]
         assert old in before.doc
-        rows[sk] = replace(before, doc=before.doc.replace(old, new))
+        rows[sk] = before._replace(doc=before.doc.replace(old, new))
         faults = compare(world, publish, monkeypatch)["faults"]
         assert len(faults) == 1
         assert faults[0].startswith(f"{contract}: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -26,8 +25,7 @@ def world(tier: int = 1) -> World:
     world.shop()
     world.lambdas.functions["shop"]["tags"]["grace:guards"] = GUARD
     world.alarms.put(
-        dataclasses.replace(
-            world.alarm("ALARM", START),
+        world.alarm("ALARM", START)._replace(
             name=GUARD,
             arn=f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{GUARD}",
             state="OK",
@@ -173,7 +171,7 @@ def test_a_guard_that_could_tell_nothing_refuses_the_contract(guard: str) -> Non
     if guard == "missing":
         here.lambdas.functions["shop"]["tags"]["grace:guards"] = "nobody-made-this"
     else:
-        here.alarms.put(dataclasses.replace(here.alarms.describe(GUARD), state="ALARM"))
+        here.alarms.put(here.alarms.describe(GUARD)._replace(state="ALARM"))
     here.fire(alarm_event())
     here.settle()
     assert here.contracts() == []

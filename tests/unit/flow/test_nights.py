@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +35,7 @@ def test_f19_an_old_lock_that_is_missing_or_too_short_is_an_alarm(path: str, day
     ledger = scene()
     [only] = ledger.archive.history[path]
     until = None if days is None else only.at + timedelta(days=days)
-    ledger.archive.history[path] = [replace(only, until=until)]
+    ledger.archive.history[path] = [only._replace(until=until)]
     if days == 365:
         assert look(ledger, full=True).issues == ()
         return
@@ -46,7 +45,7 @@ def test_f19_an_old_lock_that_is_missing_or_too_short_is_an_alarm(path: str, day
 def test_a_lock_that_has_ended_and_one_from_before_the_setting_was_changed_are_no_finding() -> None:
     ledger = scene()
     [only] = ledger.archive.history[OLD]
-    ledger.archive.history[OLD] = [replace(only, at=only.at - timedelta(days=366), until=None)]
+    ledger.archive.history[OLD] = [only._replace(at=only.at - timedelta(days=366), until=None)]
     assert look(ledger, full=True).issues == ()
     ledger.integrate()
     ledger.archive._for = timedelta(days=400)
@@ -58,7 +57,7 @@ def test_a_lock_that_has_ended_and_one_from_before_the_setting_was_changed_are_n
     ledger.integrate()
     size = ledger.log.head().current.size
     [new] = ledger.archive.history[f"{KEPT}{size}"]
-    ledger.archive.history[f"{KEPT}{size}"] = [replace(new, until=new.at + timedelta(days=365))]
+    ledger.archive.history[f"{KEPT}{size}"] = [new._replace(until=new.at + timedelta(days=365))]
     assert any(each.startswith(f"V10 {KEPT}{size}: its lock ends") for each in doubts(ledger, full=True))
 
 

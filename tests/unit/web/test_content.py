@@ -109,7 +109,7 @@ def test_who_has_voted_is_shown_to_the_next() -> None:
 def test_who_may_not_decide_is_told_why_and_so_are_the_others(update: dict[str, Any], said: str, told: str) -> None:
     world, contract = mailed()
     opened = open_link(minted(world, contract, "bob"), world)
-    loaded = replace(opened.loaded, contract=opened.contract.model_copy(update=update))
+    loaded = opened.loaded._replace(contract=opened.contract.model_copy(update=update))
     approval = opened.approval.model_copy(update={"excluded": ("bob",)})
     opened = replace(opened, loaded=loaded, approval=approval, standing=Standing.NOT_YOURS)
     [bob] = [voter for voter in facts(opened).voters if voter.name == "Bob"]
@@ -247,8 +247,8 @@ def full_of(text: str) -> Facts:
     """Facts in which every text is somebody's own."""
     world, contract = mailed()
     good = facts(open_link(minted(world, contract, "ada"), world))
-    names = [name for name in Facts.__dataclass_fields__ if isinstance(getattr(good, name), str)]
-    given_ = {name: getattr(good, name) for name in Facts.__dataclass_fields__}
+    names = [name for name in Facts._fields if isinstance(getattr(good, name), str)]
+    given_ = good._asdict()
     given_ |= dict.fromkeys(names, text)
     given_ |= {"changes": (FieldChange(name=text, now=text, then="x" + text),), "dependents": (text,)}
     return Facts(**given_)
@@ -271,7 +271,7 @@ def test_f38_the_arn_is_shown_whole_whatever_its_name_looks_like() -> None:
     world, contract = mailed()
     arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{'a' * 500}"
     good = facts(open_link(minted(world, contract, "ada"), world))
-    shown_ = Facts(**{name: getattr(good, name) for name in Facts.__dataclass_fields__} | {"arn": arn})
+    shown_ = good._replace(arn=arn)
     assert arn in approval_page(shown_, Form("/a", "t", Challenge("x", "y"), 10), "n")
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from grace.model.lane import LaneHead
@@ -60,8 +59,7 @@ class SignerRecord(Protocol):
         """Write it as version `v` + 1; raises `Conflict` when version `v` is not the one that is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """The newest checkpoint as it lies there: its bytes, the mark by which it may be replaced, and since when."""
 
     note: bytes
@@ -69,8 +67,7 @@ class Published:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectVersion:
+class ObjectVersion(NamedTuple):
     """One version of an object of the log; `deleted` is a mark that hides those before it. `until`: locked so long.
 
     `until` is known for the newest version alone, and only where one object was asked for. `at`: since when it is there.

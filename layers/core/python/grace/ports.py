@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from grace.model.base import Item, Json
 
@@ -102,8 +102,7 @@ class Aws(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesRequest:
+class SeriesRequest(NamedTuple):
     """One plain series over a window in epoch seconds, end not included."""
 
     metric: MetricRef
@@ -118,8 +117,7 @@ class Metrics(Protocol):
         """Return per request its points (epoch second of the period's start, value), ascending; one AWS call a page."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmFacts:
+class AlarmFacts(NamedTuple):
     """What an alarm is set to and how it stands; `treat_missing` is CloudWatch's word for it."""
 
     arn: str

@@ -6,8 +6,7 @@ translates for itself (`stores.errors`, `gateways.translate`), from what is read
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
@@ -42,8 +41,7 @@ def client(session: Sdk, service: str, *, parameter_validation: bool = True) -> 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A service's own answer: its code, the HTTP status and its words, which may hold what was sent."""
 
     code: str

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from statistics import fmean, variance
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from grace.evidence.distributions import student_t_critical, student_t_upper_tail
 
@@ -62,8 +62,7 @@ class Tolerance:
         return max(self.absolute, self.relative * abs(healthy_mean))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardResult:
+class GuardResult(NamedTuple):
     """One guard's finding, with the numbers behind it.
 
     `effect`: mean after minus mean before, turned so that positive is worse; metric's unit. `p_value`: one-sided, of

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
+from typing import NamedTuple
 
 from grace.evidence.guards import GuardKind, GuardResult
 
@@ -74,8 +75,7 @@ class ExpectationResult:
         return confidence(self.supporting, self.samples) if self.outcome is Outcome.PASSED else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The decision, why, and what should be known beside it.
 
     `reasons`: one sentence per result that kept it from being verified. `notes`: guards that could not be judged;

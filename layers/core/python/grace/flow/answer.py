@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grace.errors import Refused
 from grace.flow.loading import Loaded, advance, contended, load, ticket_for
@@ -15,8 +15,7 @@ from grace.model.metric import Metric
 from grace.ports import Services
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the person is told: `recorded`, `already` (the same decision before), and how the approval stands now.
 
     Once the vote is written nothing more is called that could fail: the bus hears of a decision from the table's stream.
@@ -111,8 +110,7 @@ def _may_decide(decision: Decision, person: Person, loaded: Loaded, approval: Ap
         raise Refused("not_yours", f"{person.id} may not decide this contract")
 
 
-@dataclass(frozen=True, slots=True)
-class _Cast:
+class _Cast(NamedTuple):
     """A vote and what it leads to."""
 
     loaded: Loaded

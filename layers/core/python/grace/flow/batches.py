@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grace.errors import IntegrityError
 from grace.ledger import tiles, tree
@@ -15,8 +15,7 @@ from grace.model.log import Mark, TreeHead
 from grace.ports import Services
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Entries in the order in which they enter the tree: lane after lane, and in each as they were written."""
 
     entries: tuple[bytes, ...]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from grace.errors import GraceError, IntegrityError
 from grace.flow.batches import LogKey, batch, grow, stored_entries
@@ -36,8 +37,7 @@ SLACK = timedelta(hours=1)
 """By so much a lock may end before its time: a run says until when, a little before the object is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What was read, in this order: the checkpoint, the signer's record, the tree's head, the lanes' ends.
 
     Each is written before the one that was read ahead of it, so none can rightly be behind what was read before.

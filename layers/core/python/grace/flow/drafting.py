@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from grace.actions.base import Action, action
 from grace.errors import AccessDenied, NotFound, Refused
@@ -43,8 +43,7 @@ SETTLE_LIMIT = 7200
 """The longest a contract may wait for its verdict, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The playbook that fits a diagnosis on a resource that may be touched, and the resource as it stands."""
 
     playbook: CataloguedPlaybook
@@ -59,8 +58,7 @@ class Chosen:
     diagnosis: Diagnosis
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A choice made absolute."""
 
     chosen: Chosen
@@ -148,7 +146,7 @@ def plan_of(chosen: Chosen, alarm: AlarmFacts | None, look: Look) -> Plan:
     settle = _settle(spec.settle, alarm, expect, guards)
     _read_ahead(expect, alarm, look)
     before = healthy_window(alarm, look)
-    prove(expect, replace(context, healthy=before), look)
+    prove(expect, context._replace(healthy=before), look)
     return Plan(chosen, parameters, tuple(_not_before(line, settle) for line in expect), guards, before, settle)
 
 

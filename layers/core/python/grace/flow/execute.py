@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from grace.actions.base import Action, action
 from grace.errors import (
@@ -33,8 +33,7 @@ _SAME_CALL = frozenset({EffectClass.DEDUPLICATED, EffectClass.NATURAL_KEY})
 """Made again under the same token or name, such a call is still the first one, wherever its effect shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(NamedTuple):
     """The contract's action, ready to run on its resource as it was just read."""
 
     kind: Restorable[Model]
@@ -166,7 +165,7 @@ def _intend(
 
 def _unanswered(loaded: Loaded, service: Breaker, error: GraceError, services: Services) -> None:
     """Write that the service did not answer, and count it; whoever counted at the same moment counts for both."""
-    loaded = replace(loaded, at=services.clock.now())
+    loaded = loaded._replace(at=services.clock.now())
     after = failed(service, loaded.head.contract_id, loaded.at)
     try:
         advance(
@@ -239,8 +238,7 @@ def _unknown(step: Step, loaded: Loaded, services: Services) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """An effect that is there: the resource as read, and the service that has answered."""
 
     ticket: Ticket
@@ -270,14 +268,14 @@ def _again(seen: _Seen, services: Services) -> _Seen:
     step_ref, breaker_ref = ref(Step, seen.ticket.contract_id, "execute"), ref(Breaker, seen.service.service)
     loaded = load(seen.ticket, services, step_ref, breaker_ref)
     service = loaded.view.get(breaker_ref) or seen.service
-    return replace(seen, loaded=loaded, step=loaded.view.need(step_ref), service=service)
+    return seen._replace(loaded=loaded, step=loaded.view.need(step_ref), service=service)
 
 
 def _write_done(seen: _Seen, services: Services) -> None:
     """Write it once; from here the clock of the settle time runs."""
     if seen.step.status is StepStatus.DONE:
         return
-    loaded, step, after = replace(seen.loaded, at=services.clock.now()), seen.step, seen.after
+    loaded, step, after = seen.loaded._replace(at=services.clock.now()), seen.step, seen.after
     well = answered(seen.service)
     advance(
         services,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -109,7 +108,7 @@ def put_back(loaded: Loaded, expiry: Expiry | None, lease: Lease | None, service
         raise  # changed between our look and our call: the next look sees by whom
     except PermanentError as exc:
         says = f"it could not be put back: {exc}"
-    _ended(replace(loaded, at=services.clock.now()), expiry, lease, says, services)
+    _ended(loaded._replace(at=services.clock.now()), expiry, lease, says, services)
 
 
 def _set(loaded: Loaded, services: Services) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.errors import IntegrityError, Refused, StaleFence
 from grace.flow.breaker import may_call
@@ -22,8 +21,7 @@ APPROVAL_FRESH = timedelta(minutes=10)
 LEASE_MARGIN = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """What the gate saw, which the intent's transaction requires to be still so."""
 
     lease: Lease

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from grace.diagnoses.rulebook import Rulebook
 from grace.flow.loading import advance, load, ticket_for
@@ -191,8 +191,7 @@ def _alarm(signal: Signal) -> str:
     return sha256_hex(signal.subject.encode())[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
+class _Opening(NamedTuple):
     """What opens a mission: its signals, the one that leads, the group as it was, and what is thought of it."""
 
     fresh: Sequence[Signal]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from grace.errors import PermanentError
 from grace.model.approval import Approval, Person
@@ -23,8 +23,7 @@ DIGEST_SHOWN = 16
 MOST_VALUES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Invited:
+class Invited(NamedTuple):
     """Who was written to, with links that which key proves; and whose letter was refused."""
 
     mailed: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from grace.errors import NotFound
 from grace.flow.answer import Answer, cast
@@ -81,8 +81,7 @@ class Opened:
         return self.approval.tier == 3
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(NamedTuple):
     """What a person types, so that no machine that follows links can decide."""
 
     code: str

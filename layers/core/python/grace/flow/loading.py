@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from grace.errors import Conflict, IntegrityError, Refused
 from grace.model.base import Item
@@ -20,8 +19,7 @@ TRIES, FIRST_PAUSE = 5, 0.05
 """How often it is tried, and how many seconds the first pause lasts at most: together less than one second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A contract as read at one moment, with whatever else was read beside it."""
 
     head: ContractHead
@@ -127,7 +125,7 @@ def advance(
     )
     if not isinstance(committed.head, ContractHead):
         raise Conflict(f"{'/'.join(command)} of {head.contract_id} had been carried out before")
-    return replace(loaded, head=committed.head)
+    return loaded._replace(head=committed.head)
 
 
 def require_opt_in(tags: dict[str, str], resource: str) -> None:

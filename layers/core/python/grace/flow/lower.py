@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from grace.errors import Refused
 from grace.flow.standing import effective, in_force, lowest
@@ -19,8 +18,7 @@ STREAM = "operate"
 _EVENTS = {"demote": "demoted", "close_breaker": "breaker_closed"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(NamedTuple):
     """What is written of an order, by whom, and what people are told of it."""
 
     what: str

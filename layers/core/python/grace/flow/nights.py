@@ -7,9 +7,9 @@ as it takes: at 30 ms a call about 2,000 objects that must be read, and all the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from grace.errors import IntegrityError
 from grace.flow.batches import LogKey
@@ -62,8 +62,7 @@ def check_whole(pin: AuditPin, start: datetime, services: Services, found: Findi
     return pin.model_copy(update={"seen": night.objects(), "derived": night.tree()})
 
 
-@dataclass(frozen=True, slots=True)
-class _Night:
+class _Night(NamedTuple):
     """One night's part."""
 
     pin: AuditPin

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from grace.actions.base import Action
 from grace.evidence.verdict import confidence
@@ -23,8 +23,7 @@ from grace.policy.ruling import bar, check, rule
 from grace.ports import Services, View
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(NamedTuple):
     """What would be done, as its action sees it: the state now, and the absolute values."""
 
     act: Action[Model, Model, Model]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grace.errors import Refused, Unavailable
 from grace.flow.escalation import called, step_of
@@ -26,8 +26,7 @@ _WHY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
+class _Cause(NamedTuple):
     """Why people are asked again; for mail that came back, whose, and what happened to it."""
 
     urgency: Urgency

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.errors import PermanentError, StaleFence
 from grace.evidence.restoration import judge, no_worse
@@ -123,8 +122,7 @@ def _begin(loaded: Loaded, acted: Step, lease: Lease, reason: str, services: Ser
     return after, step.model_copy(update={"version": 1}), bumped
 
 
-@dataclass(frozen=True, slots=True)
-class _Undoing:
+class _Undoing(NamedTuple):
     """All that putting one resource back needs to know."""
 
     loaded: Loaded
@@ -147,7 +145,7 @@ def _restore(undo: _Undoing, services: Services) -> None:
     if now.digest != undo.kept.digest:
         kind.restore(contract.resource, wanted, now, services.aws)
         now = kind.capture(contract.resource, services.aws)
-    undo = replace(undo, loaded=replace(undo.loaded, at=services.clock.now()))
+    undo = undo._replace(loaded=undo.loaded._replace(at=services.clock.now()))
     _judge(undo, now, kind.differences(wanted, now.state), services)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from grace.errors import Refused
 from grace.model.contract import Contract, ContractStatus, Mode
@@ -25,8 +24,7 @@ BAD_ENDS = frozenset({ContractStatus.ROLLED_BACK, ContractStatus.SAFE_HOLD})
 _ORDER = (Mode.SHADOW, Mode.APPROVAL, Mode.AUTONOMOUS)
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(NamedTuple):
     """The mode that counts, and in a sentence what lowered it; `why` is empty when it is as configured."""
 
     mode: Mode

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError, InvalidSignal
@@ -24,8 +24,7 @@ TOGETHER = 80
 """So many signals of one group are taken at once: their alarms are read in one call, which has room for 100 keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message of the queue: its id, for the partial answer, and its body."""
 
     id: str

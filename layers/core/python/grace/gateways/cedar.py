@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import cedarpy
 
@@ -23,8 +22,7 @@ _FIXED = ("constitution.cedar", "calendar.cedar")
 """Files of Grace that nobody replaces."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(NamedTuple):
     """One policy as it stands in a file."""
 
     number: str

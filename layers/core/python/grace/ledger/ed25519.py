@@ -5,7 +5,7 @@ Only doors that carry the layer `crypto` may import this module.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -16,8 +16,7 @@ _SPKI = bytes.fromhex("302a300506032b6570032100")
 """What stands before the 32 bytes of an Ed25519 key in SubjectPublicKeyInfo (RFC 8410)."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyVerifier:
+class KeyVerifier(NamedTuple):
     """Tells whether a published key signed."""
 
     key: PublicKey

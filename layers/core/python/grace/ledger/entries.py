@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,8 +31,7 @@ SET, SKEW = "set", "skew"
 """The body's reserved keys: the head's changed fields, and by how many milliseconds the writer's clock was behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """An entry that knows everything but its place in the lane."""
 
     id: str

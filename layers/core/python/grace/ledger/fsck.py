@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from grace.errors import IntegrityError
 from grace.ledger import note, tiles, tree
@@ -28,8 +29,7 @@ Progress = Callable[[int, int], None]
 """Is told how many entries were looked at, of how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong: `where` is a path of the log, an entry's number, or a lane's."""
 
     where: str
@@ -40,8 +40,7 @@ class Finding:
         return self.what if self.what.startswith(self.where) else f"{self.where}: {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What was looked at, and what was found; sound when nothing was."""
 
     checkpoint: Checkpoint

@@ -12,8 +12,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from grace.errors import IntegrityError
 from grace.ledger.tree import HASH
@@ -62,8 +61,7 @@ class Verifier(Protocol):
         """Tell whether the signature is the key's over the message as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """What the log `origin` was: so many entries under this root hash."""
 
     origin: str
@@ -76,8 +74,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """A log's public key with its name: what everybody who checks must have from somewhere else than the log."""
 
     name: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -62,8 +61,7 @@ def replay(kind: type[T], entries: Iterable[Entry]) -> T:
         raise IntegrityError(f"the entries of {stream} lead to no {kind.__name__}: {exc.errors()[0]['loc']}") from exc
 
 
-@dataclass(frozen=True, slots=True)
-class Stand:
+class Stand(NamedTuple):
     """How one generation of a contract's approval stands, as the entries tell it."""
 
     digest: str
@@ -96,15 +94,15 @@ def stands(entries: Iterable[Entry]) -> dict[int, Stand]:
         elif last is None:
             continue
         elif "generation" in changed:
-            found[max(found)] = replace(last, status="superseded")
-            found[changed["generation"]] = replace(last, approvers=(*last.approvers, *entry.body.get("asked", ())))
+            found[max(found)] = last._replace(status="superseded")
+            found[changed["generation"]] = last._replace(approvers=(*last.approvers, *entry.body.get("asked", ())))
         elif entry.type == "approval.vote":
-            found[max(found)] = replace(last, votes=(*last.votes, entry.body["person"]))
+            found[max(found)] = last._replace(votes=(*last.votes, entry.body["person"]))
         elif entry.type in _DECIDED:
             votes = tuple(entry.body.get("by", last.votes))
-            found[max(found)] = replace(last, status=entry.type.removeprefix("approval."), votes=votes)
+            found[max(found)] = last._replace(status=entry.type.removeprefix("approval."), votes=votes)
         elif last.status == "pending" and changed.get("status", WAITING) != WAITING:
-            found[max(found)] = replace(last, status="superseded")
+            found[max(found)] = last._replace(status="superseded")
     return found
 
 

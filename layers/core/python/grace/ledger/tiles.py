@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from grace.errors import IntegrityError
 from grace.ledger.tree import HASH, HEIGHT, WIDTH, Edge, fold, leaves, widths
@@ -64,8 +64,7 @@ class Bundle:
         return Bundle(self.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """One object of the log: where it lies and its bytes."""
 
     place: Tile | Bundle
@@ -198,8 +197,7 @@ class TileHashes:
         return fold(self._tiles[tile][start : start + count])
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """What appending a batch comes to: the new edge, and all objects to store, bundles first."""
 
     edge: Edge

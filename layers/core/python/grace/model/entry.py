@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -22,8 +21,7 @@ class EntryDraft(Model):
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ref(Generic[T_co]):
+class Ref(NamedTuple, Generic[T_co]):
     """The typed address of one item: its class and its ids."""
 
     kind: type[T_co]
@@ -35,8 +33,7 @@ def ref(kind: type[T], *ids: str) -> Ref[T]:
     return Ref(kind, ids)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A second stream that changes in the same transaction: its head, the head as it was read, and its entries.
 
     Its head must belong to the same `family` as the commit's own head, so that both have the same lane.
@@ -47,8 +44,7 @@ class Change:
     entries: tuple[EntryDraft, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One change with its entries: all of it happens, or none of it, and a repeated `command` changes nothing.
 
     `head` and each of `items` are written as the version after the one they carry, on condition that the stored one
@@ -68,13 +64,12 @@ class Commit:
     """The head as it was read, from which the entry's `set` is computed; None for a new one."""
     items: tuple[Item, ...] = ()
     unchanged: tuple[Item, ...] = ()
-    absent: tuple[Ref[Item], ...] = field(default=())
+    absent: tuple[Ref[Item], ...] = ()
     also: tuple[Change, ...] = ()
     """Other streams of the same family (a contract's mission) that change with it, all or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """What a commit led to: `replayed` means the command had been carried out before and nothing changed now.
 
     `head` is the head as written, ready for the next commit; None when replayed, for then only a read can tell.

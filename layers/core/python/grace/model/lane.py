@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GENESIS = "0" * 64
 """What the first entry of a lane names as the hash of the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaneHead:
+class LaneHead(NamedTuple):
     """Where a lane ends: `n` entries, `h` the SHA-256 of the last one's bytes, `ts` its time in epoch milliseconds."""
 
     lane: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -88,8 +88,7 @@ class AuditPin(Item):
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A part of Grace that runs by itself, and within how many seconds it must be heard of."""
 
     name: str

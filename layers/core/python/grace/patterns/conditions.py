@@ -11,8 +11,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.errors import InvalidPlaybook
 
@@ -47,8 +46,7 @@ def exact_key(value: Any) -> object:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """The alternatives of one field; any one of them is enough.
 
     `exact`, `folded` (lower-case) and `prefixes` are kept as sets because the index can look them up; every other

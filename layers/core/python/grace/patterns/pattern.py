@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.errors import InvalidPlaybook
 from grace.patterns.conditions import OPERATORS, Leaf, compile_leaf
@@ -21,8 +20,7 @@ MAX_DEPTH = 20
 _MISSING = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One object of a pattern: fields that must all match, and groups of branches of which one each must."""
 
     leaves: tuple[tuple[str, Leaf], ...]
@@ -30,8 +28,7 @@ class Node:
     choices: tuple[tuple[Node, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A compiled pattern; `matches` asks it about one event."""
 
     root: Node

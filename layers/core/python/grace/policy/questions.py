@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grace.model.approval import Person
 from grace.model.contract import Contract, EffectClass, Mode, Undo
@@ -16,8 +16,7 @@ _PRODUCTION_KEYS = ("environment", "env", "stage")
 _PRODUCTION = frozenset({"prod", "production", "live"})
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """What would be done by which playbook, to what, and why. `cost_per_hour` in US dollars, where it is known."""
 
     playbook: str

@@ -7,8 +7,7 @@ the mode `approval` is asked about; where that will not do either, it is refused
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from grace.errors import Refused
 from grace.model.approval import Person
@@ -24,8 +23,7 @@ REASON, SET_SHOWN = 180, 16
 TIERS: tuple[Tier, ...] = (1, 2, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """At which tier and in which mode it is allowed, by which policies, and which of them forbade less."""
 
     tier: Tier

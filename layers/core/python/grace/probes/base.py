@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from grace import registry
 from grace.evidence.series import Series
@@ -52,8 +52,7 @@ class Sources(Protocol):
         """HTTP under the SSRF rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class PromiseContext:
+class PromiseContext(NamedTuple):
     """What is known when a contract is drafted: `before` is the captured state, `predicted` the one the action leads to.
 
     `healthy` is the reference window before the incident, where there is one.
@@ -70,8 +69,7 @@ class PromiseContext:
     healthy: Window | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What may be looked at in one measurement: the ports, the resource's state as captured now, and the windows.
 
     `now` is epoch seconds. `since` is when the action was done, or for the measurement before it, the beginning of
@@ -115,8 +113,7 @@ class Reading:
         return Window(start=start, end=end) if start < end else None
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(NamedTuple):
     """What a line needs read, so that all lines together cost one call a source."""
 
     series: tuple[SeriesRequest, ...] = ()

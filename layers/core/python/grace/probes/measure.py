@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.errors import InvalidPlaybook, PermanentError
 from grace.model.base import Json
@@ -44,8 +43,7 @@ ALARM_WITHIN = 600
 """How long the alarm that fired has to recover, where the playbook does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """One measurement: a line for every expectation and guard, and what a reader should know beside them."""
 
     observations: tuple[Observation, ...]

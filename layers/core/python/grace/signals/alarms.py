@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -43,8 +43,7 @@ _OBSERVED = re.compile(r"\[" + _NUMBER + r" \([0-9]{2}/[0-9]{2}/[0-9]{2} ")
 _THRESHOLD = re.compile(r"(greater|less) than (or equal to )?the threshold \(" + _NUMBER + r"\)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Measure:
+class _Measure(NamedTuple):
     """What an alarm watches. `plain` is false for metric math, whose value is not that of the series named."""
 
     metric: MetricRef | None = None
@@ -220,13 +219,13 @@ def _measure_of_trigger(trigger: Fields) -> _Measure:
     measure = _Measure(threshold=trigger.number("Threshold"), comparison=comparison)
     if trigger.maybe("MetricName"):
         stat = trigger.name("ExtendedStatistic" if trigger.maybe("ExtendedStatistic") else "Statistic")
-        return replace(measure, metric=_metric_of(trigger, trigger, stat))
+        return measure._replace(metric=_metric_of(trigger, trigger, stat))
     metrics = trigger.objects("Metrics")
     series = [metric.below("MetricStat") for metric in metrics if metric.values.get("MetricStat") is not None]
     if not series:
         return measure
     metric = _metric_of(series[0].below("Metric"), series[0], series[0].name("Stat"))
-    return replace(measure, metric=metric, plain=len(series) == len(metrics))
+    return measure._replace(metric=metric, plain=len(series) == len(metrics))
 
 
 def _metric_of(named: Fields, timing: Fields, stat: str) -> MetricRef:
@@ -277,8 +276,7 @@ def _completed(measure: _Measure, reason: str) -> _Measure:
         return measure
     direction, equal, threshold = found.groups()
     comparison = f"{direction.capitalize()}Than{'OrEqualTo' if equal else ''}Threshold"
-    return replace(
-        measure,
+    return measure._replace(
         threshold=measure.threshold if measure.threshold is not None else _finite(threshold),
         comparison=measure.comparison or comparison,
     )

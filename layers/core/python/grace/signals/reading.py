@@ -11,9 +11,8 @@ import json
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from grace.errors import InvalidSignal
 from grace.model.resource import is_arn
@@ -100,8 +99,7 @@ def _shown(path: str) -> str:
     return visible(path)[:200]
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(NamedTuple):
     """One object of a message and its path; every read says which field is wrong and what would be right."""
 
     values: dict[str, Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
@@ -38,8 +37,7 @@ class Key(NamedTuple):
     sk: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a class of `grace.model` lives; a part that ends in `#` is followed by the next of the item's ids.
 
     A class is named and not imported: a door then starts with the few it uses.

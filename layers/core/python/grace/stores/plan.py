@@ -7,9 +7,8 @@ seals its entries again.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from grace.errors import InvalidCommit
 from grace.ledger.entries import LARGE, SET, SKEW, Line, check_body, done_before, entry_id, mark, seal
@@ -32,24 +31,21 @@ T = TypeVar("T", bound=Item)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A row that is not written and must be at this version; 0: must not be there."""
 
     key: keys.Key
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """The row of a command of an endless stream; it may be dropped from the epoch second `forget_at` on."""
 
     key: keys.Key
     forget_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """All or nothing: each row as the version after the one that must be stored, the entries, the lane, the command.
 
     The first of `rows` is the commit's own head.
@@ -68,8 +64,7 @@ class Transaction:
     """The commit's own head as this transaction writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A commit that was found sound, waiting for the head of its lane."""
 
     commit: Commit

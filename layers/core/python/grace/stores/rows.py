@@ -6,8 +6,7 @@ One text instead of one attribute per field: half the write units, and numbers c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,8 +23,7 @@ _BESIDE = {"v", "version"}
 """Kept as attributes of the row, not in the document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the state table. `fence` is set for items whose fence may never fall; `open` is the index's place."""
 
     key: keys.Key

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,8 +16,7 @@ LONGEST = 700
 """More of one value is not shown; an ARN has at most 600 characters, so it is always whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """A page that says one thing. `mark` is `good`, `bad` or `wait`; `about` are the facts below it."""
 
     title: str

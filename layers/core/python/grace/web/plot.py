@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from grace.model.contract import Window
 from grace.model.preview import Plot
@@ -14,24 +14,21 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 28
 """The frame, and the room left for labels, in the units of the view box."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """A label at a place on an axis."""
 
     at: float
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(NamedTuple):
     """A stretch of time, drawn behind the line."""
 
     x: float
     width: float
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """Everything the template draws: paths in SVG's words, and places for lines and labels."""
 
     label: str

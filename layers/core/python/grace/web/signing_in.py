@@ -7,8 +7,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from grace.errors import NotFound, Refused
 from grace.flow.link import Opened
@@ -20,16 +19,14 @@ SESSION, PENDING = "__Host-grace", "__Host-grace-login"
 """The cookies. The prefix makes browsers insist on Secure, on this host alone, and on the whole path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A sign-in that was begun: where to send the browser, and the cookie that remembers it."""
 
     address: str
     cookie: str
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """Who signed in for one approval; `raw` is the cookie it stands in."""
 
     subject: str

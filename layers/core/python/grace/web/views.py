@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from grace.flow.link import Challenge, Opened, challenge_of, target_name
 from grace.model.contract import Contract, Undo
@@ -21,16 +21,14 @@ OWNERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """One line of what must be true afterwards."""
 
     text: str
     must: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Voter:
+class Voter(NamedTuple):
     """One of the people who may decide, and what they said."""
 
     name: str
@@ -39,8 +37,7 @@ class Voter:
     you: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """How this playbook did on this diagnosis before. `bars` are (class, start and width in percent) of a line."""
 
     total: int
@@ -52,8 +49,7 @@ class Record:
     bars: tuple[tuple[str, float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """What the decision form needs. `sign_in` is where to sign in first, `signed_in` who has."""
 
     action: str
@@ -68,8 +64,7 @@ class Form:
     somebody_else: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The page's content."""
 
     question: str
