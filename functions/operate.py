@@ -4,7 +4,7 @@ from typing import Any
 
 from grace.bootstrap import services
 from grace.telemetry import door
-from grace.web.api import order
+from grace.web.ordering import order
 
 
 @door

@@ -10,4 +10,4 @@ from grace.telemetry import door
 @door
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Sweep once; answer with what was done, counted."""
-    return reap(services(), services().rulebook).model_dump()
+    return reap(services(), lambda: services().rulebook).model_dump()

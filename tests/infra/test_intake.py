@@ -11,7 +11,7 @@ import pytest
 from grace.diagnoses.loader import built_in
 from grace.model.diagnosis import DiagnosisCode
 from grace.patterns import matches
-from grace.signals import is_problem, parse
+from grace.signals import parse
 from infra.constructs.intake import patterns
 from infra.constructs.layers import ROOT
 from infra.constructs.names import Names
@@ -85,5 +85,5 @@ def test_a_refresh_that_goes_as_somebody_wished_is_nobodys_incident(kind: str) -
     event = ALL["autoscaling_instance_refresh_failed.json"] | {
         "detail-type": f"EC2 Auto Scaling Instance Refresh {kind}"
     }
-    assert not is_problem(parse(json.dumps(event)))
+    assert not parse(json.dumps(event)).is_problem
     assert not any(matches(each, event) for each in TAKEN.values())

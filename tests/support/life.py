@@ -55,7 +55,7 @@ class Life:
         while self.open() and self.sweeps < SWEEPS:
             self._pass(SWEEP_SECONDS)
             self.sweeps += 1
-            self._works("reap", partial(reap, self.scene, self.scene.rulebook))
+            self._works("reap", partial(reap, self.scene, lambda: self.scene.rulebook))
             self._everything()
         return self.scene
 

@@ -142,7 +142,7 @@ def order(world: World, command: str, target: str = "", person: str = "ada", rea
 def sweep(world: World, after: float = 0.0) -> Swept:
     """Let time pass, and let `reap` look."""
     world.clock.advance(after)
-    return reap(world, world.rulebook)
+    return reap(world, lambda: world.rulebook)
 
 
 def read(world: World, kind: type[T], *ids: str) -> T | None:

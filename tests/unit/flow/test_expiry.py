@@ -46,7 +46,7 @@ def somebody_sets(scene: Scene, **changes: Any) -> None:
 
 def pass_time(scene: Scene, seconds: int) -> None:
     scene.clock.advance(seconds)
-    reap(scene, scene.rulebook)
+    reap(scene, lambda: scene.rulebook)
     scene.settle()
 
 

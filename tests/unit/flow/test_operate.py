@@ -14,7 +14,7 @@ from grace.errors import AccessDenied, Conflict, GraceError, IntegrityError, Not
 from grace.model.contract import Contract, ContractStatus
 from grace.model.mission import MissionStatus
 from grace.model.records import KillSwitch, Lease
-from grace.web import api
+from grace.web import deciding, ordering
 from tests.support.world import World, alarm_event
 from tests.unit.flow.scenes import (
     SHOP,
@@ -188,7 +188,7 @@ def request(sent: Any, person: str = "ada", **changed: Any) -> dict[str, Any]:
 
 
 def decide(world: World, body: Any, person: str = "ada", **changed: Any) -> tuple[int, dict[str, Any]]:
-    answer = api.decide(request(body, person, **changed), world)
+    answer = deciding.decide(request(body, person, **changed), world)
     return answer["statusCode"], json.loads(answer["body"])
 
 
@@ -265,7 +265,7 @@ BODIES = [
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_that_is_none_is_a_400_with_a_sentence(body: str) -> None:
     world = shop(2)
-    for address in (api.decide, api.order):
+    for address in (deciding.decide, ordering.order):
         answer = address(request(body), world)
         assert answer["statusCode"] == 400
         assert json.loads(answer["body"])["message"]
@@ -277,7 +277,7 @@ def test_a_body_in_base64_is_read_and_a_broken_one_is_refused() -> None:
     packed = base64.b64encode(json.dumps(decision(world, contract)).encode()).decode()
     assert decide(world, packed, isBase64Encoded=True)[0] == 200
     assert decide(world, packed[:-3] + "*", isBase64Encoded=True)[0] == 400
-    assert api.decide(request({}, body=None), world)["statusCode"] == 400
+    assert deciding.decide(request({}, body=None), world)["statusCode"] == 400
 
 
 @settings(max_examples=80, deadline=None)
@@ -290,21 +290,22 @@ def test_a_body_in_base64_is_read_and_a_broken_one_is_refused() -> None:
 )
 def test_no_body_makes_an_unhandled_error(body: Any) -> None:
     world = shop(bad=False)
-    for address in (api.decide, api.order):
+    for address in (deciding.decide, ordering.order):
         assert address(request(body), world)["statusCode"] in {400, 404}
 
 
 def test_an_order_by_its_address() -> None:
     world = shop()
-    found = api.order(request({"command": "stop", "reason": "a drill"}), world)
+    found = ordering.order(request({"command": "stop", "reason": "a drill"}), world)
     assert found["statusCode"] == 200
     assert "is on" in json.loads(found["body"])["now"]
-    assert api.order(request({"command": "rollback", "reason": "no target"}), world)["statusCode"] == 400
+    assert ordering.order(request({"command": "rollback", "reason": "no target"}), world)["statusCode"] == 400
     assert (
-        api.order(request({"command": "rollback", "target": "c-x", "reason": "as agreed"}), world)["statusCode"] == 404
+        ordering.order(request({"command": "rollback", "target": "c-x", "reason": "as agreed"}), world)["statusCode"]
+        == 404
     )
-    assert api.order(request({"command": "explode", "reason": "as agreed"}), world)["statusCode"] == 400
-    assert api.order(request({"command": "stop", "reason": "x"}), world)["statusCode"] == 400
+    assert ordering.order(request({"command": "explode", "reason": "as agreed"}), world)["statusCode"] == 400
+    assert ordering.order(request({"command": "stop", "reason": "x"}), world)["statusCode"] == 400
     assert found["headers"]["cache-control"] == "no-store"
 
 

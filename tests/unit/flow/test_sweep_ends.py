@@ -257,7 +257,7 @@ def test_a_change_that_can_never_be_put_back_is_told_once_and_not_tried_for_ever
         scene.aws.handlers = dict.fromkeys(scene.aws.handlers, lambda **_: (_ for _ in ()).throw(error))
     for _ in range(6):
         scene.clock.advance(1000)
-        reap(scene, scene.rulebook)
+        reap(scene, lambda: scene.rulebook)
         scene.settle()
     executions = [name for name in scene.workflow.executions if "-rb-" in name]
     assert len(executions) == 1

@@ -12,7 +12,7 @@ import pytest
 from grace.errors import InvalidSignal
 from grace.model.ids import fingerprint
 from grace.model.signal import Severity, SignalState
-from grace.signals import is_problem, parse
+from grace.signals import parse
 
 EVENTS = Path(__file__).parents[2] / "events"
 ROADS = ("eventbridge", "sns", "sns_raw", "direct")
@@ -166,7 +166,7 @@ def test_a_closed_health_event_is_ok_and_another_signal() -> None:
     opened = parse(json.dumps(document))
     document["detail"]["statusCode"] = "closed"
     closed = parse(json.dumps(document))
-    assert (closed.state, is_problem(opened), is_problem(closed)) == (SignalState.OK, True, False)
+    assert (closed.state, opened.is_problem, closed.is_problem) == (SignalState.OK, True, False)
     assert closed.fingerprint != opened.fingerprint
 
 
@@ -182,7 +182,7 @@ def test_an_instance_that_is_stopped_is_a_problem_and_one_that_ends_or_starts_is
     found = {}
     for state in ("pending", "running", "stopping", "stopped", "shutting-down", "terminated"):
         document["detail"]["state"] = state
-        found[state] = is_problem(parse(json.dumps(document)))
+        found[state] = parse(json.dumps(document)).is_problem
     assert [state for state, problem in found.items() if problem] == ["stopped"]
 
 
@@ -198,7 +198,7 @@ def test_an_instance_that_is_stopped_is_a_problem_and_one_that_ends_or_starts_is
     ],
 )
 def test_what_is_a_problem(name: str, problem: bool) -> None:
-    assert is_problem(parse((EVENTS / name).read_bytes())) is problem
+    assert parse((EVENTS / name).read_bytes()).is_problem is problem
 
 
 def test_our_own_events_carry_correlation_and_hop() -> None:

@@ -1,7 +1,5 @@
 """What the environment of a function says, as one frozen object. A missing variable is named, never defaulted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

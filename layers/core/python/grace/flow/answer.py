@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from grace.errors import Refused
+from grace.flow.deadlines import verdict_due
 from grace.flow.loading import Loaded, advance, contended, load, ticket_for
-from grace.flow.snapshot import verdict_due
 from grace.flow.withdrawing import expire
 from grace.model.approval import Approval, ApprovalStatus, Decision, Person, Via, Vote, counted
 from grace.model.contract import Contract, ContractHead, ContractStatus

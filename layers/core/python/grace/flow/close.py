@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from grace.flow.expiry import expiry_of
+from grace.actions.base import action
+from grace.flow.cause import why
 from grace.flow.loading import Loaded, advance, contended, load
-from grace.flow.rollback import why
 from grace.flow.standing import BAD_ENDS, bad_end, entry_of, opened, tell
 from grace.flow.withdrawing import withdrawn
 from grace.model.base import Item
-from grace.model.contract import BEFORE_EFFECT, Call, ContractHead, ContractStatus, Ticket
+from grace.model.contract import BEFORE_EFFECT, Call, Contract, ContractHead, ContractStatus, Ticket
 from grace.model.entry import Change, EntryDraft, ref
 from grace.model.metric import Metric
 from grace.model.mission import Mission, MissionStatus
-from grace.model.records import Evidence, GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Standing, Step
+from grace.model.records import Evidence, Expiry, GuardAlarm, InFlight, Lease, Outcome, PlaybookStats, Standing, Step
 from grace.ports import Services
 
 _SEVERITY = {
@@ -71,7 +71,7 @@ def _close(ticket: Ticket, told: set[str], services: Services) -> Ticket:
         left = tuple(c for c in flight.contracts if c != head.contract_id)
         items.append(flight.model_copy(update={"contracts": left}))
     items += [*_disarmed(loaded, services), *withdrawn(loaded.head, services)]
-    if expiry := expiry_of(loaded.contract, head):
+    if expiry := _expiry_of(loaded.contract, head):
         items.append(expiry)
     if head.status.value not in told:
         _tell(loaded, head, services)
@@ -216,4 +216,19 @@ def _tell(loaded: Loaded, head: ContractHead, services: Services) -> None:
         f"To what: {contract.resource.arn}\n"
         f"Is it safe now: {safe}\n"
         f"What next: grace show {head.contract_id}",
+    )
+
+
+def _expiry_of(contract: Contract, head: ContractHead) -> Expiry | None:
+    """Return when a kept change is to be put back, or None when it stays."""
+    if head.status not in {ContractStatus.VERIFIED, ContractStatus.PARTIAL} or head.acted_at is None:
+        return None
+    act = action(contract.action.use)
+    seconds = act.lasts(act.parse(contract.action.parameters))
+    if seconds is None:
+        return None
+    return Expiry(
+        contract_id=contract.contract_id,
+        resource=contract.resource.arn,
+        until=head.acted_at + timedelta(seconds=seconds),
     )

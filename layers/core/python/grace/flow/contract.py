@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import PermanentError, Refused
+from grace.flow.deadlines import verdict_due
 from grace.flow.drafting import choose, contract_of, plan_of
 from grace.flow.gate import asks
 from grace.flow.leaving import ended, leave
@@ -12,7 +13,6 @@ from grace.flow.looking import Look
 from grace.flow.permit import Deed, asks_reach, drafted, record
 from grace.flow.preview import felt, preview
 from grace.flow.shadow import to_judge
-from grace.flow.snapshot import verdict_due
 from grace.flow.standing import effective
 from grace.model.base import Json, sha256_hex
 from grace.model.contract import Contract, ContractHead, ContractStatus, Mode

@@ -11,7 +11,6 @@ from grace.errors import AccessDenied, NotFound, Refused
 from grace.evidence.series import Series
 from grace.evidence.settle import AlarmSettings, UnsupportedAlarm, settle_seconds
 from grace.evidence.windows import COMPARISONS, before_window
-from grace.flow.loading import require_opt_in
 from grace.flow.looking import Look
 from grace.model.approval import Directory
 from grace.model.base import Model
@@ -27,7 +26,7 @@ from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, SeriesRequest
 from grace.probes.base import PROOF_SECONDS, probe_of
 from grace.probes.measure import PromiseContext, compile_promises, guard_ripens, prove
-from grace.resources.base import CHANGED_BY_TAG, GUARD_TAG, Captured, Restorable, resource_type
+from grace.resources.base import CHANGED_BY_TAG, GUARD_TAG, Captured, Restorable, require_opt_in, resource_type
 
 HEALTHY_SECONDS = 1800
 """How much of the time before the incident the healthy window may cover."""

@@ -18,8 +18,9 @@ from grace.errors import (
 )
 from grace.flow import gate, permit
 from grace.flow.breaker import answered, failed, probing
+from grace.flow.deadlines import PHASE_SECONDS, later
 from grace.flow.loading import Loaded, advance, contended, load
-from grace.flow.snapshot import PHASE_SECONDS, later, lease_seconds
+from grace.flow.snapshot import lease_seconds
 from grace.model.base import Json, Model
 from grace.model.contract import Baseline, Call, ContractStatus, EffectClass, Ticket
 from grace.model.entry import EntryDraft, ref

@@ -12,7 +12,7 @@ from grace.flow.loading import Loaded, advance, load, ticket_for
 from grace.flow.resolve import start_rollback
 from grace.flow.snapshot import taken
 from grace.model.base import Json, Model
-from grace.model.contract import Contract, ContractHead, ContractStatus
+from grace.model.contract import Contract, ContractHead
 from grace.model.entry import EntryDraft, ref
 from grace.model.records import Expiry, Lease
 from grace.ports import Services
@@ -20,21 +20,6 @@ from grace.resources.base import Captured, Restorable, digest_of, resource_type
 
 LEASE_SECONDS = 300
 """How long putting one value back may hold the resource."""
-
-
-def expiry_of(contract: Contract, head: ContractHead) -> Expiry | None:
-    """Return when a kept change is to be put back, or None when it stays."""
-    if head.status not in {ContractStatus.VERIFIED, ContractStatus.PARTIAL} or head.acted_at is None:
-        return None
-    act = action(contract.action.use)
-    seconds = act.lasts(act.parse(contract.action.parameters))
-    if seconds is None:
-        return None
-    return Expiry(
-        contract_id=contract.contract_id,
-        resource=contract.resource.arn,
-        until=head.acted_at + timedelta(seconds=seconds),
-    )
 
 
 def begin(expiry: Expiry, services: Services) -> str:

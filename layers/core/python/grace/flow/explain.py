@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError, NotFound
 from grace.flow.gate import asks_for, hour_of
-from grace.flow.loading import require_opt_in
 from grace.flow.standing import effective
 from grace.model.base import Json, Model
 from grace.model.catalogue import Catalogue, CataloguedPlaybook
@@ -20,7 +19,7 @@ from grace.model.resource import ResourceRef, is_arn
 from grace.model.signal import Severity, Signal, SignalState
 from grace.playbooks.index import candidates
 from grace.ports import AlarmFacts, Services
-from grace.resources.base import Restorable, resource_type
+from grace.resources.base import Restorable, require_opt_in, resource_type
 from grace.signals.alarms import from_description
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from grace.diagnoses.rulebook import Rulebook
+from grace.flow.deadlines import DRAFT_SECONDS
 from grace.flow.loading import advance, load, ticket_for
 from grace.flow.standing import bad_end, entry_of, tell
 from grace.flow.standing import opened as breaker_opened
@@ -21,7 +21,9 @@ from grace.model.records import GuardAlarm, Lease, Outcome, PlaybookStats, Stand
 from grace.model.signal import Signal, SignalState, StoredSignal
 from grace.ports import Services, View
 from grace.resources.base import resource_type
-from grace.signals import is_problem
+
+if TYPE_CHECKING:
+    from grace.diagnoses.rulebook import Rulebook
 
 FLAP_CHANGES = 4
 FLAP_WINDOW = timedelta(minutes=10)
@@ -31,8 +33,6 @@ CHANGES = 64
 """So many of a group's latest changes of state are kept for the flapping rule."""
 _OVER = frozenset({ContractStatus.VERIFIED, ContractStatus.PARTIAL, ContractStatus.SUPERSEDED})
 """After these ends the trouble is gone: what comes next is a new story, even inside the group's window."""
-DRAFT_SECONDS = 120
-"""A mission without a contract is drafted again after this long."""
 
 
 def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> bool:
@@ -52,12 +52,12 @@ def take(signals: Sequence[Signal], services: Services, rulebook: Rulebook) -> b
     if not fresh:
         return False
     for signal in fresh:
-        if signal.is_alarm and is_problem(signal) and (guard := view.get(ref(GuardAlarm, signal.name))):
+        if signal.is_alarm and signal.is_problem and (guard := view.get(ref(GuardAlarm, signal.name))):
             for contract in guard.contracts:
                 breached(contract, signal, services)
     at = services.clock.now()
     mission = _latest(opened, services)
-    problems = [s for s in fresh if is_problem(s)]
+    problems = [s for s in fresh if s.is_problem]
     if mission is not None and opened is not None and (not problems or _joins(mission, at, services)):
         services.telemetry.about(
             mission_id=mission.mission_id, contract_id=mission.contract_id or "", corr=mission.corr, group=mission.group
@@ -101,7 +101,7 @@ def breached(contract_id: str, signal: Signal, services: Services) -> None:
 def _leases(signals: Sequence[Signal], services: Services) -> list[Ref[Lease]]:
     """Return the leases of every resource the trouble may be about, for the types that playbooks act on."""
     kinds = [resource_type(name) for name in sorted({p.spec.resource for p in services.catalogue.playbooks})]
-    found = (kind.from_signal(signal) for signal in signals if is_problem(signal) for kind in kinds)
+    found = (kind.from_signal(signal) for signal in signals if signal.is_problem for kind in kinds)
     return [ref(Lease, arn) for arn in dict.fromkeys(resource.arn for resource in found if resource)]
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from grace.errors import Conflict, IntegrityError, Refused
+from grace.errors import Conflict, IntegrityError
 from grace.model.base import Item
 from grace.model.contract import Contract, ContractHead, Ticket
 from grace.model.entry import Change, Commit, EntryDraft, Ref, ref
 from grace.model.ids import command_id
 from grace.ports import Services, View
-from grace.resources.base import OPT_IN_TAG
 
 T = TypeVar("T")
 TRIES, FIRST_PAUSE = 5, 0.05
@@ -126,13 +125,3 @@ def advance(
     if not isinstance(committed.head, ContractHead):
         raise Conflict(f"{'/'.join(command)} of {head.contract_id} had been carried out before")
     return loaded._replace(head=committed.head)
-
-
-def require_opt_in(tags: dict[str, str], resource: str) -> None:
-    """Refuse a resource that nobody has put into Grace's hands.
-
-    Raises:
-        Refused: `not_managed`, when the tag is missing or is not `true`.
-    """
-    if tags.get(OPT_IN_TAG) != "true":
-        raise Refused("not_managed", f"{resource} does not carry the tag {OPT_IN_TAG}=true, so Grace may not touch it")

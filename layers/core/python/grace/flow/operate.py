@@ -8,8 +8,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from grace.errors import Refused
+from grace.flow.deadlines import DRAFT_SECONDS
 from grace.flow.gate import asks
-from grace.flow.grouping import DRAFT_SECONDS
 from grace.flow.loading import advance, load, ticket_for
 from grace.flow.lower import close_breaker, demote
 from grace.flow.resolve import start_rollback

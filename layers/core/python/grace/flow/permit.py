@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from grace.actions.base import Action
 from grace.evidence.verdict import confidence
 from grace.flow.loading import Loaded
 from grace.flow.standing import WINDOW
@@ -21,6 +20,9 @@ from grace.policy.calendar import moment
 from grace.policy.questions import MANAGED
 from grace.policy.ruling import bar, check, rule
 from grace.ports import Services, View
+
+if TYPE_CHECKING:
+    from grace.actions.base import Action
 
 
 class Deed(NamedTuple):

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from grace.diagnoses.rulebook import Rulebook
 from grace.errors import GraceError, Refused
 from grace.flow.escalation import due
 from grace.flow.expiry import begin
@@ -27,7 +27,9 @@ from grace.model.mission import DraftRequest, Mission, MissionStatus
 from grace.model.records import Expiry, ShadowJudgement
 from grace.model.signal import SignalState, StoredSignal
 from grace.ports import AlarmFacts, Services
-from grace.signals.alarms import from_description
+
+if TYPE_CHECKING:
+    from grace.diagnoses.rulebook import Rulebook
 
 FAR = timedelta(days=3650)
 """Later than any deadline: the sweep looks at everything that is open."""
@@ -53,11 +55,12 @@ class Swept(Model):
     failed: int = 0
 
 
-def reap(services: Services, rulebook: Rulebook) -> Swept:
+def reap(services: Services, rulebook: Callable[[], Rulebook]) -> Swept:
     """Expire approvals and ask again, end what is stuck or nobody attends to, draft what was lost, judge what was in
     shadow, and find alarms that nobody delivered.
 
-    One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep.
+    One thing that fails stops nothing else; it is logged, counted, and tried again by the next sweep. The rulebook is
+    asked for when an alarm was found: most sweeps find none.
     """
     at, open_ = services.clock.now(), services.store.open
     kinds: list[Callable[[], list[partial[str]]]] = [
@@ -175,8 +178,10 @@ def _mission(mission: Mission, at: datetime, services: Services) -> str:
     return "redrafted"
 
 
-def _alarm(alarm: AlarmFacts, services: Services, rulebook: Rulebook) -> str:
+def _alarm(alarm: AlarmFacts, services: Services, rulebook: Callable[[], Rulebook]) -> str:
     """An alarm that is on and whose change nobody delivered is taken as if it had been; one that was changes nothing."""
+    from grace.signals.alarms import from_description  # noqa: PLC0415  few sweeps find an alarm that nobody told
+
     signal = from_description(
         arn=alarm.arn,
         state=SignalState.ALARM,
@@ -185,4 +190,4 @@ def _alarm(alarm: AlarmFacts, services: Services, rulebook: Rulebook) -> str:
         threshold=alarm.threshold,
         comparison=alarm.comparison,
     )
-    return "found" if take([signal], services, rulebook) else ""
+    return "found" if take([signal], services, rulebook()) else ""

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from grace.errors import GraceError
+from grace.flow.deadlines import ROLLBACK_SECONDS
 from grace.flow.loading import advance, execution_name, load, ticket_for
-from grace.flow.snapshot import ROLLBACK_SECONDS
 from grace.model.approval import Approval, ApprovalStatus
 from grace.model.contract import Contract, ContractHead, Ticket
 from grace.model.entry import EntryDraft, Ref, ref

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from grace.errors import PermanentError, StaleFence
 from grace.evidence.restoration import judge, no_worse
 from grace.flow import gate
+from grace.flow.cause import why
+from grace.flow.deadlines import ROLLBACK_SECONDS
 from grace.flow.expiry import put_back
 from grace.flow.loading import Loaded, advance, load
-from grace.flow.snapshot import ROLLBACK_SECONDS
 from grace.flow.withdrawing import withdrawn
 from grace.model.base import Item, Json
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket, Undo
@@ -55,24 +56,6 @@ def rollback(call: Call, services: Services) -> Ticket:
         loaded, undoing, lease = _begin(loaded, acted, lease, why(ticket, loaded), services)
     _restore(_Undoing(loaded, acted, undoing, lease, gate.read_snapshot(loaded.head, services)), services)
     return ticket
-
-
-def why(ticket: Ticket, loaded: Loaded) -> str:
-    """Return in one sentence what led to the rollback: an order, an error, or the verdict."""
-    if loaded.head.stop:
-        return loaded.head.stop
-    if isinstance(ticket.error, dict):
-        return _told(ticket.error)
-    return loaded.head.reason or "the promise did not hold"
-
-
-def _told(error: dict[str, Any]) -> str:
-    """Read the sentence out of what a Catch wrote: a Lambda error carries it as `errorMessage` inside the cause."""
-    name, cause = str(error.get("Error", "error")), str(error.get("Cause", ""))
-    marker = '"errorMessage":'
-    if marker in cause:
-        cause = cause.split(marker, 1)[1].strip().lstrip('"').split('", "', 1)[0].split('","', 1)[0].rstrip('"}')
-    return f"{name}: {cause}"[:240]
 
 
 def _nothing_done(loaded: Loaded, reason: str, services: Services) -> None:

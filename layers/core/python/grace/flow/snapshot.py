@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from grace.actions.base import action
 from grace.errors import Busy, Refused
+from grace.flow.deadlines import PHASE_SECONDS, ROLLBACK_SECONDS, later
 from grace.flow.gate import asks, cooled, could_run, foreseen, not_ended, not_held
-from grace.flow.loading import Loaded, advance, load, require_opt_in
+from grace.flow.loading import Loaded, advance, load
 from grace.flow.looking import Look
 from grace.model.base import Model, canonical
 from grace.model.contract import (
@@ -23,14 +24,7 @@ from grace.model.contract import (
 from grace.model.entry import EntryDraft, ref
 from grace.model.records import Lease, Snapshot, Step
 from grace.ports import Aws, Services
-from grace.resources.base import Captured, Restorable, resource_type
-
-ROLLBACK_SECONDS = 600
-"""What the lease leaves for putting the resource back."""
-PHASE_SECONDS = 600
-"""A phase that only calls is overdue after this long."""
-ACT_SECONDS = 300
-"""What it usually takes at most from the draft, or from the approval, until the action's effect was seen."""
+from grace.resources.base import Captured, Restorable, require_opt_in, resource_type
 
 
 def preflight(call: Call, services: Services) -> Ticket:
@@ -104,20 +98,6 @@ def snapshot(call: Call, services: Services) -> Ticket:
         items=[lease.model_copy(update={"owner": head.contract_id, "fence": fence, "until": until})],
     )
     return call.ticket
-
-
-def verdict_due(at: datetime, settle: int) -> datetime:
-    """Return when a contract that may run from `at` on is overdue: with no delay, late enough for its verdict.
-
-    It is earlier than the end of the lease. Each move of a deadline costs two writes of the index, so the phases in
-    between move it (see `later`) only when they are late.
-    """
-    return at + timedelta(seconds=ACT_SECONDS + 2 * settle + PHASE_SECONDS)
-
-
-def later(head: ContractHead, at: datetime, seconds: int) -> datetime:
-    """Return the head's deadline, put off when less than so many seconds are left."""
-    return max(head.deadline, at + timedelta(seconds=seconds))
 
 
 def lease_seconds(contract: Contract) -> int:

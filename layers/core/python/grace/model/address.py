@@ -1,7 +1,5 @@
 """A web address, read strictly, and the list of hosts that an `http` expectation may name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import NamedTuple

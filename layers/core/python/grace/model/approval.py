@@ -1,7 +1,5 @@
 """Who may decide, who did, on exactly which digest."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import datetime

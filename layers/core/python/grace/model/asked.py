@@ -1,7 +1,5 @@
 """What one approver is asked, as it stands in the mail: words only, already made fit to be shown."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from grace.model.base import Model

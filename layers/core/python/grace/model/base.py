@@ -1,7 +1,5 @@
 """What every document of the house has in common."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import datetime

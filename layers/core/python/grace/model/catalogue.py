@@ -1,7 +1,5 @@
 """What a deployment knows: playbooks, rules, people and modes, linted and bundled at synth as one data file."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from grace.model.approval import Directory

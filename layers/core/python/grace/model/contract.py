@@ -1,7 +1,5 @@
 """The promise for one action: what will be done to which resource, and what must then be measurably true."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
@@ -166,7 +164,7 @@ class Contract(Item):
         """One body per contract."""
         return (self.contract_id,)
 
-    def concerned(self, directory: Directory) -> frozenset[str]:
+    def concerned(self, directory: "Directory") -> frozenset[str]:
         """Return who asked for it or caused it, with those whom the directory knows by now."""
         claims = {self.requested_by, *self.caused_by}
         return frozenset(claims | {person.id for claim in claims if (person := directory.by_claim(claim))})

@@ -1,7 +1,5 @@
 """What we think is wrong, from a closed list, with the evidence for it."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """One line of the audit log, and the one way to write anything."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 

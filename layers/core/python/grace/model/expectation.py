@@ -1,7 +1,5 @@
 """What must be measurably true afterwards, compiled: every line names a real observation."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

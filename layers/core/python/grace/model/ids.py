@@ -1,7 +1,5 @@
 """Identifiers are computed, never drawn: the same cause gives the same id, so doing it twice does it once."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 

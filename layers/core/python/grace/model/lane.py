@@ -1,7 +1,5 @@
 """Where a lane of the log ends."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 GENESIS = "0" * 64

@@ -5,8 +5,6 @@ expiry (4)` and the 32 bytes of an HMAC-SHA-256 over those 45 bytes behind a dom
 stays in KMS. The approval's generation is part of the domain string: mail that is sent anew voids what was sent before.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

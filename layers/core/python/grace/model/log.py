@@ -1,7 +1,5 @@
 """Where the log stands: its lanes, its tree, and what was last signed of it."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """How our ids travel in the tags of a letter: SES takes letters, digits, `_` and `-`, and a person's id may hold a dot."""
 
-from __future__ import annotations
-
 _DOT = "D"
 """No id of ours holds a capital, so this stands for nothing else."""
 

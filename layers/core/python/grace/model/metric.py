@@ -1,7 +1,5 @@
 """The deployment's own metrics: ten series in all, whatever the number of playbooks; the rest is in the log lines."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -1,7 +1,5 @@
 """Everything that follows from one group of signals."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from enum import StrEnum
 

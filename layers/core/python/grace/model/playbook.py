@@ -1,7 +1,5 @@
 """What a playbook file says, before it meets a resource."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field

@@ -1,7 +1,5 @@
 """What a deployment lays down as policy, what policy is asked, and what it answers."""
 
-from __future__ import annotations
-
 from datetime import time
 from typing import Literal, Self
 

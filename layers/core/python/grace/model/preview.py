@@ -1,7 +1,5 @@
 """What an approver is shown beside the contract: the resource as it was found, what the action would touch, and a plot."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

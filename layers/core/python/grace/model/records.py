@@ -1,7 +1,5 @@
 """What is written on the way: leases, steps, snapshots, evidence, limits, outcomes, the kill switch."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -153,7 +151,7 @@ class InFlight(Item):
         """Return how many contracts of a playbook acted in an hour; a clock that is behind reads the later hour."""
         return self.acted.get(playbook, 0) if hour <= self.hour else 0
 
-    def joined(self, contract_id: str, playbook: str, hour: str) -> InFlight:
+    def joined(self, contract_id: str, playbook: str, hour: str) -> "InFlight":
         """Return it with one more contract in flight, counted in its hour; an hour that is over is forgotten."""
         acted = {**(self.acted if hour <= self.hour else {}), playbook: self.used(playbook, hour) + 1}
         flying = tuple(sorted({*self.contracts, contract_id}))

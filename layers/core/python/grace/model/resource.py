@@ -1,7 +1,5 @@
 """What Grace acts on: a resource named by its ARN and its CloudFormation type."""
 
-from __future__ import annotations
-
 import re
 
 from pydantic import Field

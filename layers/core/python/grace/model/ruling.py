@@ -1,7 +1,5 @@
 """What policy said of a contract, and what it saw."""
 
-from __future__ import annotations
-
 from operator import not_
 
 from pydantic import Field

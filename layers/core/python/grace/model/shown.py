@@ -1,7 +1,5 @@
 """Text that comes from elsewhere, made fit to be read by a person who decides on it."""
 
-from __future__ import annotations
-
 import unicodedata
 
 from grace.model.base import Json

@@ -1,7 +1,5 @@
 """One normalised alert, whatever road it came by."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 
@@ -89,6 +87,11 @@ class Signal(Model):
     def is_alarm(self) -> bool:
         """Whether it came from a CloudWatch alarm, which can recover by itself."""
         return self.kind == "alarm"
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it reports trouble: an alarm that is on or an event, and more than information."""
+        return self.state in (SignalState.ALARM, SignalState.EVENT) and self.severity is not Severity.INFO
 
 
 class StoredSignal(Item):

@@ -1,7 +1,5 @@
 """Where people sign in, and who may be told from it."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from grace.model.base import Model

@@ -1,7 +1,5 @@
 """Sentences that entries, mail, page and command have in common: what others read holds no text of a call or an answer."""
 
-from __future__ import annotations
-
 import json
 
 from grace.model.base import Json

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from grace import registry
+from grace.errors import Refused
 from grace.model.base import Json, Model, canonical, sha256_hex
 from grace.model.preview import Reach
 from grace.model.resource import Owner, ResourceRef
@@ -26,6 +27,16 @@ GUARD_TAG = "grace:guards"
 
 CHANGED_BY_TAG = "grace:changed-by"
 """Who made the resource's newest change, with blanks between them: ids, mail addresses or IAM principals of people."""
+
+
+def require_opt_in(tags: dict[str, str], resource: str) -> None:
+    """Refuse a resource that nobody has put into Grace's hands.
+
+    Raises:
+        Refused: `not_managed`, when the tag is missing or is not `true`.
+    """
+    if tags.get(OPT_IN_TAG) != "true":
+        raise Refused("not_managed", f"{resource} does not carry the tag {OPT_IN_TAG}=true, so Grace may not touch it")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from grace.errors import InvalidSignal
-from grace.model.signal import Severity, Signal, SignalState
+from grace.model.signal import Signal
 from grace.signals import alarms, services
 from grace.signals.reading import Fields, load
 from grace.signals.reported import DETAIL_TYPE, ErrorDetected, error_detected
 
-__all__ = ["ErrorDetected", "is_problem", "parse"]
+__all__ = ["ErrorDetected", "parse"]
 
 
 def parse(body: str | bytes) -> Signal:
@@ -38,11 +38,6 @@ def parse(body: str | bytes) -> Signal:
     if "NewStateValue" in document:
         return alarms.from_sns(event, topic)
     return _from_eventbridge(event)
-
-
-def is_problem(signal: Signal) -> bool:
-    """Return whether the signal reports trouble: an alarm that is on or an event, and more than information."""
-    return signal.state in (SignalState.ALARM, SignalState.EVENT) and signal.severity is not Severity.INFO
 
 
 def _is_notification(document: Any) -> bool:

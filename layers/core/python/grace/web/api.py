@@ -1,4 +1,4 @@
-"""`POST /decide` and `POST /operate`: the caller's identity is what API Gateway proved, never what the body says."""
+"""What `POST /decide` and `POST /operate` share: the caller is who API Gateway proved, never who the body says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from grace.errors import Conflict, GraceError, NotFound, Refused, TransientError
-from grace.flow.answer import answer
-from grace.flow.operate import Order, operate
-from grace.model.approval import Decision
 from grace.model.base import Json
 from grace.ports import Services
 
@@ -30,30 +27,12 @@ _STATUS = {
 }
 
 
-def decide(event: dict[str, Json], services: Services) -> dict[str, Json]:
-    """Record a vote: 200 with how the approval stands, or why not."""
-
-    def act(principal: str) -> dict[str, Json]:
-        result = answer(_body(event, Decision), principal, services)
-        return {"outcome": result.outcome, "status": result.status.value, "have": result.have, "need": result.need}
-
-    return _respond(event, act, services)
-
-
-def order(event: dict[str, Json], services: Services) -> dict[str, Json]:
-    """Carry out an operator's order: 200 with what is so now, or why not."""
-
-    def act(principal: str) -> dict[str, Json]:
-        return {"now": operate(_body(event, Order), principal, services)}
-
-    return _respond(event, act, services)
-
-
 class _Bad(Exception):
     """The request itself is wrong; the message says how to make it right."""
 
 
-def _respond(event: dict[str, Json], act: Callable[[str], dict[str, Json]], services: Services) -> dict[str, Json]:
+def respond(event: dict[str, Json], act: Callable[[str], dict[str, Json]], services: Services) -> dict[str, Json]:
+    """Answer 200 with what `act` returns for the proved principal, or say why not."""
     try:
         return _response(200, act(_principal(event)))
     except _Bad as exc:
@@ -84,7 +63,8 @@ def _principal(event: dict[str, Any]) -> str:
     return proved
 
 
-def _body(event: dict[str, Any], model: type[M]) -> M:
+def body_of(event: dict[str, Any], model: type[M]) -> M:
+    """Return the request's body as that model; what is wrong with it is answered with 400 by `respond`."""
     raw = event.get("body") or ""
     try:
         text = base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else str(raw).encode()
