@@ -16,9 +16,9 @@ from grace.errors import AccessDenied, Throttled
 from grace.flow.link import Challenge, Standing, open_link
 from grace.flow.preview import PERIODS
 from grace.model.contract import Contract, Mode, Window
-from grace.model.preview import FieldChange, Plot, Preview, Reach
+from grace.model.preview import FieldChange, Plot, Preview
 from grace.model.records import Evidence, PlaybookStats
-from grace.model.resource import ResourceRef
+from grace.model.resource import Reach, ResourceRef
 from grace.resources.base import resource_type
 from grace.web.notices import notice
 from grace.web.pages import approval_page

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from grace.errors import InvalidPlaybook
-from grace.model.diagnosis import Diagnosis, DiagnosisCode, Rule, RuleMatch
+from grace.model.diagnosis import Diagnosis, DiagnosisCode, Rule
 from grace.model.signal import MetricRef, Signal
 from grace.patterns import Index
 
@@ -21,18 +21,18 @@ class Rulebook:
             InvalidPlaybook: a name is used twice, a pattern is wrong or names a field that no signal has.
         """
         self.rules = tuple(rules)
-        self._matches: dict[str, RuleMatch] = {}
+        self._rules: dict[str, Rule] = {}
         for rule in self.rules:
-            if rule.name in self._matches:
+            if rule.name in self._rules:
                 raise InvalidPlaybook(f"rule {rule.name}: the name is used twice: give each rule its own")
             _check_fields(rule)
-            self._matches[rule.name] = rule.match
+            self._rules[rule.name] = rule
         self._index = Index({rule.name: rule.pattern for rule in self.rules})
 
     def diagnose(self, signal: Signal) -> Diagnosis:
         """Return the likeliest diagnosis, ties by the rule's name; `unknown` with likelihood 0 when no rule matches."""
         names = self._index.match(signal.model_dump(mode="json"))
-        found = sorted((self._matches[name] for name in names), key=lambda match: (-match.likelihood, match.rule))
+        found = sorted((self._rules[name].match for name in names), key=lambda match: (-match.likelihood, match.rule))
         if not found:
             return Diagnosis(
                 code=DiagnosisCode.UNKNOWN,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from grace.diagnoses.rulebook import Rulebook
 from grace.errors import PermanentError, Refused
 from grace.flow.deadlines import verdict_due
@@ -10,8 +12,7 @@ from grace.flow.gate import asks
 from grace.flow.leaving import ended, leave
 from grace.flow.loading import execution_name, ticket_for
 from grace.flow.looking import Look
-from grace.flow.permit import Deed, asks_reach, drafted, record
-from grace.flow.preview import felt, preview
+from grace.flow.permit import Deed, asks_reach, drafted, felt, record
 from grace.flow.shadow import to_judge
 from grace.flow.standing import effective
 from grace.model.base import Json, sha256_hex
@@ -20,10 +21,12 @@ from grace.model.entry import Change, Commit, EntryDraft, ref
 from grace.model.ids import command_id, contract_id
 from grace.model.metric import Metric
 from grace.model.mission import DraftRequest, Mission, MissionStatus
-from grace.model.preview import Preview
 from grace.model.records import GuardAlarm, Standing
 from grace.model.signal import Signal, StoredSignal
 from grace.ports import Services
+
+if TYPE_CHECKING:
+    from grace.model.preview import Preview
 
 BODY_BYTES = 4096
 """A contract's body is at most this long: what does not fit is not one action."""
@@ -94,6 +97,8 @@ def _compose(
         raise Refused("too_large", f"the contract would be {size} bytes, {BODY_BYTES} are allowed: promise less in one")
     if contract.mode is Mode.SHADOW or not asks(contract):
         return contract, digest, None
+    from grace.flow.preview import preview  # noqa: PLC0415  only what people are asked about is shown to them
+
     return contract, digest, preview(contract, chosen, alarm, look=look, services=services)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from grace.errors import GraceError
 from grace.evidence.verdict import confidence
 from grace.flow.loading import Loaded
 from grace.flow.standing import WINDOW
@@ -13,7 +14,6 @@ from grace.model.approval import Person
 from grace.model.base import Json, Model
 from grace.model.contract import Contract, Mode
 from grace.model.entry import Ref, ref
-from grace.model.preview import Reach
 from grace.model.records import InFlight, KillSwitch, Lease, PlaybookStats, Standing
 from grace.model.ruling import Seen
 from grace.policy.calendar import moment
@@ -23,6 +23,9 @@ from grace.ports import Services, View
 
 if TYPE_CHECKING:
     from grace.actions.base import Action
+    from grace.flow.looking import Look
+    from grace.model.resource import Reach
+    from grace.resources.base import Restorable
 
 
 class Deed(NamedTuple):
@@ -54,7 +57,7 @@ def drafted(
     """
     if contract.mode is Mode.SHADOW:
         return contract
-    now = _seen(contract, deed, view, services, contract.created_at).model_copy(update=_felt(reach))
+    now = _seen(contract, deed, view, services, contract.created_at).model_copy(update=_told_of(reach))
     ruled = rule(contract, now, tags, services.policy)
     asks = ruled.tier > 1 or ruled.mode is Mode.APPROVAL
     return bar(ruled, services.catalogue.directory.people, tags, services.policy) if asks else ruled
@@ -82,7 +85,16 @@ def asks_reach(contract: Contract, services: Services) -> bool:
     return contract.mode is not Mode.SHADOW and services.policy.looks_at_reach
 
 
-def _felt(reach: Reach | None) -> dict[str, int | None]:
+def felt(contract: Contract, kind: Restorable[Any], look: Look, services: Services) -> Reach | None:
+    """Return how far the contract's action is felt, or None when it cannot be read, which the log says."""
+    try:
+        return kind.reach(contract.resource, look.aws)
+    except GraceError as exc:
+        services.telemetry.trouble("the reach of a contract could not be read", exc, contract_id=contract.contract_id)
+        return None
+
+
+def _told_of(reach: Reach | None) -> dict[str, int | None]:
     if reach is None:
         return {}
     return {"reach": reach.count, "dependents": None if reach.dependents is None else len(reach.dependents)}

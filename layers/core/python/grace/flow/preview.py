@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from grace.errors import GraceError
 from grace.flow.drafting import LOOK_BACK, Chosen
 from grace.flow.looking import Look
+from grace.flow.permit import felt
 from grace.model.base import Model
 from grace.model.contract import Contract
-from grace.model.preview import FieldChange, Plot, Preview, Reach
+from grace.model.preview import FieldChange, Plot, Preview
 from grace.model.shown import worded
 from grace.ports import AlarmFacts, SeriesRequest, Services
-from grace.resources.base import Restorable
 
 PERIODS = 60
 """How much of the series is kept: so many of its periods before the draft."""
@@ -46,15 +45,6 @@ def production(tags: dict[str, str]) -> str:
 def _changes(now: Model, then: Model) -> tuple[FieldChange, ...]:
     before, after = now.model_dump(mode="json"), then.model_dump(mode="json")
     return tuple(FieldChange(name=name, now=worded(before[name]), then=worded(after.get(name))) for name in before)
-
-
-def felt(contract: Contract, kind: Restorable[Any], look: Look, services: Services) -> Reach | None:
-    """Return how far the contract's action is felt, or None when it cannot be read, which the log says."""
-    try:
-        return kind.reach(contract.resource, look.aws)
-    except GraceError as exc:
-        services.telemetry.trouble("the reach of a contract could not be read", exc, contract_id=contract.contract_id)
-        return None
 
 
 def _plot(alarm: AlarmFacts | None, now: int, look: Look, services: Services) -> Plot | None:

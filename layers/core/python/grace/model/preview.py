@@ -1,10 +1,9 @@
 """What an approver is shown beside the contract: the resource as it was found, what the action would touch, and a plot."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from grace.model.base import Instant, Item, Model
+from grace.model.resource import Reach
 
 
 class FieldChange(Model):
@@ -18,17 +17,6 @@ class FieldChange(Model):
     def changes(self) -> bool:
         """Whether the action sets it to something else."""
         return self.now != self.then
-
-
-class Reach(Model):
-    """How far an action on a resource is felt. `count` of `unit` would be touched; `dependents` are fed by it or feed it.
-
-    None is not known, which is another thing than none: nobody looked, or there is nowhere to look.
-    """
-
-    count: int = Field(default=1, ge=0)
-    unit: str = "resource"
-    dependents: Annotated[tuple[str, ...], Field(max_length=12)] | None = None
 
 
 class Plot(Model):

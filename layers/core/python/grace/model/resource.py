@@ -1,6 +1,7 @@
 """What Grace acts on: a resource named by its ARN and its CloudFormation type."""
 
 import re
+from typing import Annotated
 
 from pydantic import Field
 
@@ -49,3 +50,14 @@ class Owner(Model):
 
     kind: str = Field(pattern=r"^(cloudformation|cdk|argo|flux|terraform|none)$")
     name: str = ""
+
+
+class Reach(Model):
+    """How far an action on a resource is felt. `count` of `unit` would be touched; `dependents` are fed by it or feed it.
+
+    None is not known, which is another thing than none: nobody looked, or there is nowhere to look.
+    """
+
+    count: int = Field(default=1, ge=0)
+    unit: str = "resource"
+    dependents: Annotated[tuple[str, ...], Field(max_length=12)] | None = None

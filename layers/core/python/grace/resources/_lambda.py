@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from grace.errors import NotFound
 from grace.model.base import Json
-from grace.model.preview import Reach
-from grace.model.resource import ResourceRef
+from grace.model.resource import Reach, ResourceRef
 from grace.ports import Aws
 
 FUNCTION_ARNS = ("arn:aws:lambda:{region}:{account}:function:*",)

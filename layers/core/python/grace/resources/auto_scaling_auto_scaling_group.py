@@ -8,8 +8,7 @@ from pydantic import Field
 
 from grace.errors import NotFound, Refused, Unobservable
 from grace.model.base import Model
-from grace.model.preview import Reach
-from grace.model.resource import ResourceRef, is_arn
+from grace.model.resource import Reach, ResourceRef, is_arn
 from grace.model.signal import Signal
 from grace.ports import Aws
 from grace.resources._stacks import STACK_READS, stack_in_progress

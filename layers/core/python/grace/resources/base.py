@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 from grace import registry
 from grace.errors import Refused
 from grace.model.base import Json, Model, canonical, sha256_hex
-from grace.model.preview import Reach
-from grace.model.resource import Owner, ResourceRef
+from grace.model.resource import Owner, Reach, ResourceRef
 from grace.ports import Aws
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from grace.errors import BadRequest, NotFound, Unobservable
 from grace.model.base import Model
-from grace.model.preview import Reach
-from grace.model.resource import ResourceRef
+from grace.model.resource import Reach, ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
 from grace.resources._stacks import STACK_READS, stack_in_progress

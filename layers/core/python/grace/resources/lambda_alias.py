@@ -8,8 +8,7 @@ from pydantic import Field
 
 from grace.errors import Unobservable
 from grace.model.base import Model
-from grace.model.preview import Reach
-from grace.model.resource import ResourceRef
+from grace.model.resource import Reach, ResourceRef
 from grace.model.signal import Signal
 from grace.ports import Aws
 from grace.resources._lambda import (

@@ -10,11 +10,10 @@ from typing import Any
 
 from grace.errors import InvalidSignal
 from grace.model.signal import Signal
-from grace.signals import alarms, services
+from grace.signals import alarms
 from grace.signals.reading import Fields, load
-from grace.signals.reported import DETAIL_TYPE, ErrorDetected, error_detected
 
-__all__ = ["ErrorDetected", "parse"]
+__all__ = ["parse"]
 
 
 def parse(body: str | bytes) -> Signal:
@@ -52,10 +51,13 @@ def _from_direct_action(event: Fields) -> Signal:
 
 def _from_eventbridge(event: Fields) -> Signal:
     source, kind = event.text("source"), event.text("detail-type")
-    if kind == DETAIL_TYPE:
-        return error_detected(event)
     if source == alarms.SOURCE and kind == "CloudWatch Alarm State Change":
         return alarms.from_eventbridge(event)
+    # Nearly all that arrives is an alarm: a start for one loads none of the other readers.
+    from grace.signals import reported, services  # noqa: PLC0415
+
+    if kind == reported.DETAIL_TYPE:
+        return reported.error_detected(event)
     reader = services.READERS.get((source, kind)) or services.READERS_BY_SOURCE.get(source)
     if reader is None:
         raise event.wrong("detail-type", "is no event Grace reads from that source: route only those it documents")

@@ -10,18 +10,20 @@ from grace.model.mailtag import untagged
 
 _SOURCE = "aws.ses"
 _KINDS = {"Bounce": "bounce", "Complaint": "complaint", "Reject": "reject"}
+_FOREIGN = ConfigDict(extra="ignore", defer_build=True)
+"""SES writes more than we read; and few starts of the door read any of it."""
 
 
 class _Mail(BaseModel):
     """The part of an event that is ours: the tags the letter was sent with, each a list of one."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = _FOREIGN
 
     tags: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class _Detail(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = _FOREIGN
 
     eventType: str  # noqa: N815  SES's name
     mail: _Mail

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from grace.flow.link import Challenge, Opened, challenge_of, target_name
 from grace.model.contract import Contract, Undo
-from grace.model.preview import FieldChange, Reach
+from grace.model.preview import FieldChange
 from grace.model.records import PlaybookStats
+from grace.model.resource import Reach
 from grace.model.wording import alarm_name, promise
 from grace.web.plot import Drawing, draw
 
