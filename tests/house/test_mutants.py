@@ -214,6 +214,18 @@ MUTANTS: list[tuple[str, str, str, str]] = [
         "import boto3\nS3 = boto3.resource('s3')\n",
         "boto3.resource runs",
     ),
+    (
+        "what_is_carried_is_a_named_tuple",
+        f"{PACKAGE}/flow/bad.py",
+        "@dataclass(frozen=True, slots=True)\nclass Pair:\n    one: int\n    two: int = 2\n",
+        "Pair is frozen and only carries",
+    ),
+    (
+        "models_are_read_as_they_are_written",
+        f"{PACKAGE}/model/bad.py",
+        "from __future__ import annotations\n",
+        "models are read at each start",
+    ),
     ("doors_are_thin", "functions/execute.py", f"def handler():\n{LONG_BODY}", "handler has 26 lines"),
     (
         "doors_are_thin",

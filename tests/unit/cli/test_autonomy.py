@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from grace.evidence.verdict import confidence
+from grace.evidence.confidence import confidence
 from grace.flow.standing import bad_end
 from grace.model.contract import Mode
 from grace.model.diagnosis import DiagnosisCode

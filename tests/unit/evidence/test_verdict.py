@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grace.evidence.confidence import confidence
 from grace.evidence.guards import GuardKind, GuardResult, Tolerance, judge_guard
 from grace.evidence.verdict import (
     ExpectationResult,
@@ -14,7 +15,6 @@ from grace.evidence.verdict import (
     Outcome,
     Verdict,
     VerdictKind,
-    confidence,
     decide,
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -197,8 +196,7 @@ class Macs(Protocol):
         """Return whether what that key made can still be proved: it is there and enabled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """One mail to one person. `tags` come back with what happens to it (bounce, complaint): small letters, digits, `_-.`.
 
     Its text is in no log: a link stands in it.
@@ -206,9 +204,13 @@ class Letter:
 
     to: str
     subject: str
-    text: str = field(repr=False)
-    html: str = field(repr=False)
+    text: str
+    html: str
     tags: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Without its text, whoever prints it."""
+        return f"Letter(to={self.to!r}, subject={self.subject!r}, tags={self.tags!r})"
 
 
 class Mail(Protocol):

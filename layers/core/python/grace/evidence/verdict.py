@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import NormalDist
 from typing import NamedTuple
 
+from grace.evidence.confidence import confidence
 from grace.evidence.guards import GuardKind, GuardResult
-
-_ONE_SIDED_95 = NormalDist().inv_cdf(0.95)
 
 
 class Importance(StrEnum):
@@ -125,22 +122,6 @@ def decide(expectations: Sequence[ExpectationResult], guards: Mapping[str, Guard
     ]
     sure = confidence(sum(e.supporting for e in musts), sum(e.samples for e in musts)) if kind.keeps_the_change else 0.0
     return Verdict(kind, sure, tuple(reasons), tuple(notes))
-
-
-def confidence(supporting: int, samples: int) -> float:
-    """How sure the samples make us that the promise is kept, in [0, 1]: 0.0 without samples.
-
-    The one-sided 95 % lower bound for the share of observations that keep the promise: 20 of 20 gives 0.88, 5 of 5
-    0.65, 1 of 1 0.27. Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    J. Am. Stat. Assoc. 22 (1927).
-    """
-    if supporting == 0:  # also where nothing was measured; rounding must not make it more than nothing
-        return 0.0
-    z2 = _ONE_SIDED_95**2
-    share = supporting / samples
-    centre = share + z2 / (2 * samples)
-    spread = _ONE_SIDED_95 * math.sqrt(share * (1 - share) / samples + z2 / (4 * samples**2))
-    return min(max((centre - spread) / (1 + z2 / samples), 0.0), 1.0)
 
 
 def _sentence(result: ExpectationResult) -> str:

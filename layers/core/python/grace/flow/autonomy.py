@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from grace.evidence.verdict import confidence
+from grace.evidence.confidence import confidence
 from grace.flow.standing import effective
 from grace.model.base import Model
 from grace.model.contract import Mode

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grace.errors import GraceError
-from grace.evidence.verdict import confidence
+from grace.evidence.confidence import confidence
 from grace.flow.loading import Loaded
 from grace.flow.standing import WINDOW
 from grace.model.approval import Person

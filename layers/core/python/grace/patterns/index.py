@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from grace.errors import InvalidPlaybook
@@ -21,14 +20,16 @@ Key = tuple[tuple[str, ...], str, object]
 """Where a value must lie, how it is compared (`exact`, `folded`, `prefix`), and the value."""
 
 
-@dataclass(slots=True)
 class _Place:
     """One field that some rule is filed under: the rules by value, and the fields below it."""
 
-    below: dict[str, _Place] = field(default_factory=dict)
-    exact: dict[object, list[int]] = field(default_factory=dict)
-    folded: dict[str, list[int]] = field(default_factory=dict)
-    prefixes: dict[int, dict[str, list[int]]] = field(default_factory=dict)
+    __slots__ = ("below", "exact", "folded", "prefixes")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Place] = {}
+        self.exact: dict[object, list[int]] = {}
+        self.folded: dict[str, list[int]] = {}
+        self.prefixes: dict[int, dict[str, list[int]]] = {}
 
 
 class Index:

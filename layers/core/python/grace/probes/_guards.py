@@ -34,7 +34,8 @@ class GuardSpec(Model):
 
     metric: Json
     worse: Literal["higher", "lower"] = "higher"
-    tolerance: _Tolerance = Field(default_factory=_Tolerance)
+    # Not validated: that would build its validator at every start, for the defaults above.
+    tolerance: _Tolerance = _Tolerance.model_construct()
     min_samples: int = Field(default=5, ge=5, le=10000)
     missing: Literal["gap", "zero"] = "gap"
     period: Duration | None = Field(default=None, ge=1, le=86400)
