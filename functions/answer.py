@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from grace.bootstrap import services
-from grace.telemetry import door
-from grace.web.answering import respond
+from grace.starting import staying
+
+with staying():
+    from grace.bootstrap import services
+    from grace.telemetry import door
+    from grace.web.answering import respond
 
 
 @door

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from grace.bootstrap import services
-from grace.flow.ask import ask
-from grace.flow.remind import remind, undelivered
-from grace.model.approval import Reminder
-from grace.model.contract import Call
-from grace.telemetry import door
-from grace.web.returned import undelivered_mail
+from grace.starting import staying
+
+with staying():
+    from grace.bootstrap import services
+    from grace.flow.ask import ask
+    from grace.flow.remind import remind, undelivered
+    from grace.model.approval import Reminder
+    from grace.model.contract import Call
+    from grace.telemetry import door
+    from grace.web.returned import undelivered_mail
 
 
 @door

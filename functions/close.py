@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from grace.bootstrap import services
-from grace.flow.close import close
-from grace.model.contract import Call
-from grace.telemetry import door
+from grace.starting import staying
+
+with staying():
+    from grace.bootstrap import services
+    from grace.flow.close import close
+    from grace.model.contract import Call
+    from grace.telemetry import door
 
 
 @door

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from grace.bootstrap import services
-from grace.flow.contract import draft
-from grace.model.mission import DraftRequest
-from grace.telemetry import door
+from grace.starting import staying
+
+with staying():
+    from grace.bootstrap import services
+    from grace.flow.contract import draft
+    from grace.model.mission import DraftRequest
+    from grace.telemetry import door
 
 
 @door

@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from grace.bootstrap import services
-from grace.flow.sign import sign
-from grace.telemetry import door
+from grace.starting import staying
+
+with staying():
+    from grace.bootstrap import services
+    from grace.flow.sign import sign
+    from grace.telemetry import door
 
 
 @door

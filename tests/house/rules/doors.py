@@ -12,6 +12,7 @@ ALLOWED = (
     "grace.flow",
     "grace.bootstrap",
     "grace.model",
+    "grace.starting",
     "grace.telemetry",
     "grace.web",
     "grace.stores.stream",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace.errors import InvalidSetting, PolicyUnreadable
 from grace.settings import Settings, from_environment
+from grace.starting import staying
 
 if TYPE_CHECKING:
     from grace.diagnoses.rulebook import Rulebook
@@ -289,32 +287,15 @@ class LeanSdk:
 
     def client(self, service: str, *, config: Any) -> Any:
         """Return a client."""
-        with _staying():
+        with staying():
             return self._session.create_client(service, config=config)
 
 
 @cache
 def services() -> AwsServices:
     """Return this function's services, made once per worker from its environment."""
-    with _staying():
+    with staying():
         return AwsServices(from_environment(os.environ), LeanSdk())
-
-
-@contextmanager
-def _staying() -> Iterator[None]:
-    """Let the collector rest, and then leave what is there alone for good.
-
-    The code of a door and a service's description are some hundred thousand objects that all stay: looking among them
-    for garbage, again and again as they grow, takes as long as reading them, and goes on with every call after it.
-    """
-    works = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if works:
-            gc.enable()
 
 
 def _data_file() -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from grace.flow.attention import tell_a_person
 from grace.flow.deadlines import DRAFT_SECONDS
 from grace.flow.loading import advance, load, ticket_for
 from grace.flow.standing import bad_end, entry_of, tell
@@ -321,21 +322,6 @@ def _relapse(
         after,
     ]
     return items, [entry_of(after)] if opens else []
-
-
-def tell_a_person(opener: Signal, mission: Mission, services: Services) -> None:
-    """Tell bus and people that Grace leaves this to them; before it is written, so twice rather than never."""
-    services.messages.publish(
-        "mission.needs_attention",
-        {"mission": mission.mission_id, "corr": mission.corr, "group": mission.group, "reason": mission.reason},
-    )
-    services.messages.notify(
-        opener.severity.value,
-        f"needs a person: {opener.name}"[:100],
-        f"What happened: {opener.name} is {opener.state.value} ({opener.source}): {mission.diagnosis.value}.\n"
-        f"What Grace did: nothing. {mission.reason}\n"
-        f"What next: grace why {opener.subject}; when it is dealt with: grace dismiss {mission.mission_id} --reason ...",
-    )
 
 
 def _calmed(fresh: Sequence[Signal], mission: Mission, services: Services) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grace.errors import PermanentError, Refused
-from grace.flow.grouping import tell_a_person
+from grace.flow.attention import tell_a_person
 from grace.model.entry import Commit, EntryDraft
 from grace.model.ids import command_id
 from grace.model.metric import Metric
