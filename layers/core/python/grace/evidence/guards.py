@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from statistics import fmean, variance
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from grace.evidence.distributions import student_t_critical, student_t_upper_tail
@@ -134,7 +134,7 @@ def judge_guard(
     difference = now - healthy if worse == "higher" else healthy - now
     effect = difference * unit if abs(difference) > _ROUNDING else 0.0
     allowed = tolerance.of(healthy * unit)
-    square_old, square_new = variance(old, healthy) / n_old, variance(new, now) / n_new
+    square_old, square_new = _variance(old, healthy) / n_old, _variance(new, now) / n_new
     error = math.sqrt(square_old + square_new) * unit
     if error == 0.0:  # both windows constant: the difference is exact
         p_value, detectable = (0.0 if effect > 0 else 1.0), allowed
@@ -153,6 +153,11 @@ def judge_guard(
     else:
         kind, reason = GuardKind.PASSED, f"not worse beyond the tolerance: {numbers}"
     return GuardResult(kind, effect, p_value, effective, reason, allowed, detectable)
+
+
+def _variance(values: Sequence[float], mean: float) -> float:
+    """Sample variance about the mean. As exact as `statistics.variance`, which adds up in fractions."""
+    return math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)
 
 
 def _lag_one_correlation(*windows: Sequence[float]) -> float:
