@@ -21,6 +21,8 @@ from moto.core.models import botocore_stubber
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 
+from grace.bootstrap import lean_session
+
 REGION = "eu-central-1"
 MOTO = frozenset({"dynamodb", "s3"})
 Handler = Callable[..., dict[str, Any]]
@@ -71,7 +73,7 @@ class Wire:
     canned: list[Answer] = field(default_factory=list)
     wakes: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = field(default_factory=dict)
     step: str = ""
-    _session: Session = field(default_factory=Session)
+    _session: Session = field(default_factory=lean_session)
     _params: dict[str, Any] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict)
 
