@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.evidence.settle import publish_seconds
+from grace.model.contract import Contract, Window
 from grace.probes.base import Reading, Sources, samples_after
 
 NOBODY = cast("Sources", None)
@@ -41,3 +44,18 @@ def test_no_point_mixes_before_and_after_the_action_or_is_still_filling(acted: i
         assert window.start % period == window.end % period == 0
         assert acted <= window.start
         assert window.end + publish_seconds(period) <= acted + waited
+
+
+@pytest.mark.parametrize(
+    ("healthy", "began"),
+    [
+        (None, 700),
+        (Window(start=0, end=600), 700),
+        (Window(start=0, end=900), 900),
+        (Window(start=0, end=1000), 1000),
+    ],
+)
+def test_what_was_before_the_action_is_not_thinned_with_what_was_well(healthy: Window | None, began: int) -> None:
+    """At most five minutes, and none of the healthy window: an error rate is that of the incident."""
+    contract = cast("Contract", SimpleNamespace(during_seconds=300, before=healthy))
+    assert Reading.before_action(NOBODY, contract, now=1000).since == began

@@ -89,8 +89,13 @@ class Reading(NamedTuple):
 
     @classmethod
     def before_action(cls, sources: Sources, contract: Contract, *, now: int) -> Reading:
-        """Read the time directly before the action: the contract's `during_seconds`, up to now."""
-        return cls(sources, {}, now, now - contract.during_seconds, contract.before)
+        """Read the time directly before the action: the contract's `during_seconds`, up to now.
+
+        Where the healthy window is known it begins no earlier than that one ends: what is to show how bad it was must
+        not be thinned with what was well.
+        """
+        began = contract.before.end if contract.before else 0
+        return cls(sources, {}, now, max(now - contract.during_seconds, began), contract.before)
 
     @classmethod
     def after_action(
