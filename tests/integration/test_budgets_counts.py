@@ -16,7 +16,7 @@ STRICT = {1: 36, 2: 60 + 2 * 2}
 """The same budget with every look at the resource counted, outside the Execute step: it may not grow. Each approver, of
 whom there are two here, costs one proof and one letter."""
 OVER = {("increase_logging", 1): 1}
-"""Its time to live is one item more, and what policy said takes its contract past a kilobyte: the budget is missed there."""
+"""Its time to live is one item more, with a place of its own in the index: the budget is missed there."""
 MODES = [
     pytest.param(name, mode, id=f"{name}-{mode.value}")
     for name, playbook in playbooks().items()
