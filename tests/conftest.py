@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sysconfig
 from ipaddress import ip_address
@@ -31,7 +32,9 @@ REFUSED_ENVIRONMENT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL",
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before any test module is imported: the environment is ours, and jsii finds our Node."""
+    """Before any test module is imported: the environment is ours, an interrupt is one, and jsii finds our Node."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it puts into the background so
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(AWS_ENVIRONMENT)
     for name in REFUSED_ENVIRONMENT:
         os.environ.pop(name, None)
