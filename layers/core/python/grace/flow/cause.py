@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from grace.flow.loading import Loaded
@@ -20,7 +21,9 @@ def why(ticket: Ticket, loaded: Loaded) -> str:
 def _told(error: dict[str, Any]) -> str:
     """Read the sentence out of what a Catch wrote: a Lambda error carries it as `errorMessage` inside the cause."""
     name, cause = str(error.get("Error", "error")), str(error.get("Cause", ""))
-    marker = '"errorMessage":'
-    if marker in cause:
-        cause = cause.split(marker, 1)[1].strip().lstrip('"').split('", "', 1)[0].split('","', 1)[0].rstrip('"}')
-    return f"{name}: {cause}"[:240]
+    try:
+        read = json.loads(cause)
+    except ValueError:  # what the workflow says by itself is plain text
+        read = None
+    said = read.get("errorMessage", cause) if isinstance(read, dict) else cause
+    return f"{name}: {said}"[:240]
