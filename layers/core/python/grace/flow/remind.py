@@ -69,7 +69,7 @@ def _again(contract_id: str, cause: _Cause, services: Services) -> bool:
     try:
         could_run(loaded, services, approval.expires_at)
     except Refused as exc:
-        refuse(loaded, f"{exc.code}: {exc}", services)
+        refuse(loaded, f"{exc.code}: {exc}", services, door="ask")
         return False
     if cause.person:
         approval = approval.model_copy(update={"unreached": (*approval.unreached, cause.person)})

@@ -13,7 +13,7 @@ from grace.flow.cause import why
 from grace.flow.deadlines import ROLLBACK_SECONDS
 from grace.flow.expiry import put_back
 from grace.flow.loading import Loaded, advance, load
-from grace.flow.withdrawing import withdrawn
+from grace.flow.withdrawing import refuse
 from grace.model.base import Item, Json
 from grace.model.contract import BEFORE_EFFECT, Call, ContractStatus, Ticket, Undo
 from grace.model.entry import EntryDraft, ref
@@ -61,15 +61,7 @@ def rollback(call: Call, services: Services) -> Ticket:
 def _nothing_done(loaded: Loaded, reason: str, services: Services) -> None:
     if loaded.head.status not in BEFORE_EFFECT:
         raise PermanentError(f"the contract is {loaded.head.status.value} and has no record of its step")
-    advance(
-        services,
-        loaded,
-        loaded.head.model_copy(update={"status": ContractStatus.REFUSED, "reason": reason[:240]}),
-        door="rollback",
-        command=("refused",),
-        entries=[EntryDraft(type="contract.refused", body={"reason": reason[:1000]})],
-        items=withdrawn(loaded.head, services),
-    )
+    refuse(loaded, reason, services, door="rollback")
 
 
 def _begin(loaded: Loaded, acted: Step, lease: Lease, reason: str, services: Services) -> tuple[Loaded, Step, Lease]:

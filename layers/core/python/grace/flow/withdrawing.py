@@ -31,13 +31,13 @@ def expire(loaded: Loaded, approval: Approval, services: Services) -> None:
     )
 
 
-def refuse(loaded: Loaded, reason: str, services: Services) -> None:
-    """Write that what people are asked about cannot be done any more; its workflow is woken, closes it and tells why."""
+def refuse(loaded: Loaded, reason: str, services: Services, *, door: str) -> None:
+    """Write that it cannot be done any more; a workflow that waits for people is woken, closes it and tells why."""
     advance(
         services,
         loaded,
         loaded.head.model_copy(update={"status": ContractStatus.REFUSED, "reason": reason[:240]}),
-        door="ask",
+        door=door,
         command=("refused",),
         entries=[EntryDraft(type="contract.refused", body={"reason": reason[:1000]})],
         items=withdrawn(loaded.head, services),
