@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,17 +21,6 @@ from tests.unit.flow.test_mail import token
 IDS = ("contract_id", "mission_id", "corr")
 LOG_DOORS = {"integrate", "sign", "audit"}
 """They work on the log as a whole; their lines say how large it is, and their findings are entries."""
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each test has a logger of its own, which writes to the stream that the test reads."""
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"grace-{request.node.name}")
-    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "INFO")
-    telemetry.logger.cache_clear()
-    yield
-    telemetry.logger.cache_clear()
-    telemetry.metrics().clear_metrics()
 
 
 class Logged:

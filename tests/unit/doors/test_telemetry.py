@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,17 +18,6 @@ CONTEXT = SimpleNamespace(aws_request_id="req-1")
 TICKET = {"contract_id": "c-1", "mission_id": "m-1", "corr": "corr-1", "resource": SECRET}
 CALL = {"ticket": TICKET, "step": "verify", "task_token": SECRET}
 IDS = {"contract_id": "c-1", "mission_id": "m-1", "corr": "corr-1", "step": "verify", "request": "req-1"}
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each test has a logger of its own, which writes to the stream that the test reads."""
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"grace-{request.node.name}")
-    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "INFO")
-    telemetry.logger.cache_clear()
-    yield
-    telemetry.logger.cache_clear()
-    telemetry.metrics().clear_metrics()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

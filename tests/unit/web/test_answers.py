@@ -54,7 +54,7 @@ def test_f39_without_an_address_of_our_own_nothing_is_ours() -> None:
     world, contract = mailed()
     form = fields(world, contract, minted(world, contract, "ada"))
     world.mail.base_url = ""
-    for origin in ("", "://", "https://grace.example"):
+    for origin in ("", "://", SITE):
         assert send(world, form, origin=origin)["statusCode"] == 404
 
 
@@ -275,7 +275,7 @@ def test_a_vote_that_is_refused_says_how_it_stands_or_that_it_is_not_known() -> 
 
 def test_an_address_with_a_path_is_kept_everywhere() -> None:
     world, contract = mailed()
-    world.mail.base_url = "https://ops.example/grace"
+    world.mail.base_url = f"{SITE}/grace"
     token = minted(world, contract, "ada")
     found = respond(asked("GET", f"/grace/a/{token}"), world)
     assert found["statusCode"] == 200
